@@ -1,1 +1,144 @@
-//! placeholder
+//! Starts tokio tasks and blocking jobs that keep the context of the code that starts them.
+//!
+//! The functions have the names, arguments and return types of tokio's own, so that switching is a change of one `use`
+//! line. Each has a twin that starts with an empty context: for accept loops, pools, timers and whatever else outlives
+//! the request that happens to start it.
+//!
+//! ```
+//! use routines::Local;
+//!
+//! static REQUEST_ID: Local<String> = Local::new().named("request_id");
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! REQUEST_ID.scope("req-7".into(), async {
+//!     let task = routines_tokio::spawn(async { REQUEST_ID.get() });
+//!     let job = routines_tokio::spawn_blocking(|| REQUEST_ID.get());
+//!     assert_eq!(task.await.unwrap().as_deref(), Some("req-7"));
+//!     assert_eq!(job.await.unwrap().as_deref(), Some("req-7"));
+//! }).await;
+//! # });
+//! ```
+//!
+//! # Plain `tokio::spawn`
+//!
+//! A task spawned by tokio's own function has no context. Once [`install`] has been called - every function here does -
+//! it reads *unbound*, on every runtime flavour, and never the values of its worker thread, of the code that called
+//! `block_on`, or of a `LocalSet`'s host; an unscoped `set` in it is refused. [`routines::id`] there is made from tokio's
+//! task id.
+
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+
+use routines::{Kind, RoutineBuilder};
+use tokio::task::JoinHandle;
+
+/// Lets the core ask tokio which task is running, so that tasks without a context read nothing (rule R8).
+///
+/// Once per process is enough, and every function of this crate does it. Call it first in `main` if threads that use
+/// locals are started before the first of those calls: a thread that is already running begins to check at its next scope,
+/// poll or spawn. Returns whether this was the first call.
+pub fn install() -> bool {
+    routines::runtime::set_task_probe(current_task)
+}
+
+/// The running tokio task's id; 0 outside every task, as in the future given to `block_on`.
+#[inline]
+fn current_task() -> u64 {
+    tokio::task::try_id().map_or(0, task_number)
+}
+
+/// The number a task id displays as.
+///
+/// tokio offers the number only as text, which would cost a formatting per access. An id hashes as its number, so a
+/// hasher that keeps what it is given reads it; the test `a_foreign_id_is_the_number_tokio_prints` watches that this holds.
+/// Were it to change, ids would still be stable and distinct, only not the printed ones.
+#[inline]
+fn task_number(id: tokio::task::Id) -> u64 {
+    let mut number = Number(0);
+    id.hash(&mut number);
+    number.finish()
+}
+
+struct Number(u64);
+
+impl Hasher for Number {
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Spawns a task that inherits the current context; otherwise [`tokio::spawn`].
+///
+/// The task is a routine from this call until it ends. The context is captured now, in the caller.
+///
+/// # Panics
+///
+/// Outside a tokio runtime, as `tokio::spawn`.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    install();
+    tokio::spawn(RoutineBuilder::new(Kind::Task).future(future))
+}
+
+/// Spawns a task that starts with an empty context; otherwise [`spawn`].
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[track_caller]
+pub fn spawn_detached<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    install();
+    tokio::spawn(RoutineBuilder::new(Kind::Task).detached().future(future))
+}
+
+/// Runs a closure on the blocking pool with the current context; otherwise [`tokio::task::spawn_blocking`].
+///
+/// The job is a routine from this call until it ends, also while it waits in the pool's queue.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[track_caller]
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    install();
+    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).job(f))
+}
+
+/// Runs a closure on the blocking pool with an empty context; otherwise [`spawn_blocking`].
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[track_caller]
+pub fn spawn_blocking_detached<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    install();
+    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).detached().job(f))
+}

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// assert!(!id.is_foreign());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct RoutineId(NonZeroU64);
 
 /// Set in the ids of tasks we did not start.
@@ -68,11 +69,7 @@ impl RoutineId {
 
 impl fmt::Display for RoutineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_foreign() {
-            write!(f, "foreign-{}", self.0.get() & !FOREIGN)
-        } else {
-            fmt::Display::fmt(&self.0, f)
-        }
+        if self.is_foreign() { write!(f, "foreign-{}", self.0.get() & !FOREIGN) } else { fmt::Display::fmt(&self.0, f) }
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn typed<T: 'static>(value: &T) -> Option<Shown<'_>> {
     macro_rules! try_types {
         ($($type:ty => $show:expr),* $(,)?) => {
             $(if let Some(v) = any.downcast_ref::<$type>() {
-                let show: fn(&$type) -> Shown<'_> = $show;
+                let show: for<'v> fn(&'v $type) -> Shown<'v> = $show;
                 return Some(show(v));
             })*
         };

@@ -33,11 +33,8 @@ macro_rules! inline_types {
         $with!(i16, |v| v as u16 as u64, |b| b as u16 as i16);
         $with!(i8, |v| v as u8 as u64, |b| b as u8 as i8);
         $with!(f64, f64::to_bits, f64::from_bits);
-        $with!(f32, |v: f32| u64::from(v.to_bits()), |b| f32::from_bits(
-            b as u32
-        ));
-        $with!(char, u64::from, |b| char::from_u32(b as u32)
-            .unwrap_or(char::REPLACEMENT_CHARACTER));
+        $with!(f32, |v: f32| u64::from(v.to_bits()), |b| f32::from_bits(b as u32));
+        $with!(char, u64::from, |b| char::from_u32(b as u32).unwrap_or(char::REPLACEMENT_CHARACTER));
     };
 }
 
@@ -128,6 +125,18 @@ impl<T> Taken<T> {
         }
     }
 
+    /// The value itself, cloned if it is in shared storage: for reads, where the context keeps its own.
+    #[inline]
+    pub(crate) fn into_owned(self) -> T
+    where
+        T: Clone,
+    {
+        match self.0 {
+            Inner::Inline(value) => value,
+            Inner::Shared(shared) => (*shared).clone(),
+        }
+    }
+
     /// The value itself if nobody else shares it, or the shared pointer as the error.
     pub fn try_into_inner(self) -> Result<T, Arc<T>> {
         match self.0 {
@@ -176,8 +185,14 @@ mod tests {
 
     #[test]
     fn every_inline_type_comes_back_unchanged() {
-        assert_eq!((back(u8::MAX), back(u16::MAX), back(u32::MAX), back(u64::MAX)), (u8::MAX, u16::MAX, u32::MAX, u64::MAX));
-        assert_eq!((back(i8::MIN), back(i16::MIN), back(i32::MIN), back(i64::MIN)), (i8::MIN, i16::MIN, i32::MIN, i64::MIN));
+        assert_eq!(
+            (back(u8::MAX), back(u16::MAX), back(u32::MAX), back(u64::MAX)),
+            (u8::MAX, u16::MAX, u32::MAX, u64::MAX)
+        );
+        assert_eq!(
+            (back(i8::MIN), back(i16::MIN), back(i32::MIN), back(i64::MIN)),
+            (i8::MIN, i16::MIN, i32::MIN, i64::MIN)
+        );
         assert_eq!((back(-1isize), back(usize::MAX)), (-1, usize::MAX));
         assert_eq!((back(true), back(false), back('\u{10FFFF}'), back('a')), (true, false, '\u{10FFFF}', 'a'));
         assert_eq!((back(-0.5f32), back(f64::MIN_POSITIVE)), (-0.5, f64::MIN_POSITIVE));

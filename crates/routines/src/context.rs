@@ -1,0 +1,116 @@
+//! Owns a context: the values that cross to children, and apart from them the ones that never do. Runs no user code.
+
+use crate::key::{Key, Meta};
+use crate::table::{self, Displaced, Table};
+use crate::value::Value;
+
+/// All values bound in a routine at one moment. Empty is two null pointers (R17).
+#[derive(Clone, Default)]
+pub(crate) struct Context {
+    /// Values of keys whose policy lets them cross. Capturing is cloning this pointer.
+    pub(crate) shared: Option<Table>,
+    /// Values of keys with policy *never*.
+    pub(crate) private: Option<Table>,
+}
+
+impl Context {
+    pub(crate) const EMPTY: Context = Context { shared: None, private: None };
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared.is_none() && self.private.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, token: u64, never: bool, special: bool) -> Option<&Value> {
+        let table = if never { self.private.as_ref() } else { self.shared.as_ref() }?;
+        let table = if special { table.special()? } else { table };
+        table.get(token)
+    }
+
+    /// Binds (`Some`) or unbinds (`None`) a key.
+    #[inline]
+    pub(crate) fn write(&mut self, key: Key, value: Option<Value>) -> Displaced {
+        let place = if key.class.never { &mut self.private } else { &mut self.shared };
+        if key.class.special { table::write_special(place, key, value) } else { table::write(place, key, value) }
+    }
+
+    /// The values a record shows: one pointer per half.
+    pub(crate) fn special(&self) -> Published {
+        Published([self.shared.as_ref(), self.private.as_ref()].map(|half| half.and_then(Table::special).cloned()))
+    }
+
+    /// Whether a routine running with this context has anything to show.
+    #[inline]
+    pub(crate) fn has_special(&self) -> bool {
+        [&self.shared, &self.private].into_iter().flatten().any(|t| t.special().is_some())
+    }
+
+    /// Whether a key was cleared since the values were last looked through.
+    #[inline]
+    pub(crate) fn is_dated(&self) -> bool {
+        [&self.shared, &self.private].into_iter().flatten().any(Table::is_dated)
+    }
+
+    /// Lets go of cleared values. Drop the result outside every borrow.
+    pub(crate) fn refresh(&mut self) -> [Option<Table>; 2] {
+        [table::refresh(&mut self.shared), table::refresh(&mut self.private)]
+    }
+
+    /// Visits every bound value.
+    pub(crate) fn each(&self, visit: &mut dyn FnMut(u64, &'static Meta, &Value)) {
+        for half in [&self.shared, &self.private].into_iter().flatten() {
+            half.each(visit);
+            if let Some(special) = half.special() {
+                special.each(visit);
+            }
+        }
+    }
+}
+
+/// The named values of a routine, shared with its record so that other threads can show them.
+#[derive(Clone, Default)]
+pub(crate) struct Published(pub(crate) [Option<Table>; 2]);
+
+impl Published {
+    pub(crate) const NOTHING: Published = Published([None, None]);
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Visits the named values in the order their keys were first used.
+    pub(crate) fn each_named(&self, visit: &mut dyn FnMut(&'static str, &'static Meta, &Value)) {
+        let mut found: Vec<(u32, &'static str, &'static Meta, Value)> = Vec::new();
+        for half in self.0.iter().flatten() {
+            half.each(&mut |token, meta, value| {
+                if let Some(name) = meta.name {
+                    found.push((token as u32, name, meta, value.clone()));
+                }
+            });
+        }
+        found.sort_by_key(|(index, ..)| *index);
+        found.iter().for_each(|(_, name, meta, value)| visit(name, meta, value));
+    }
+
+    /// Leaves out what was cleared since it was published.
+    pub(crate) fn current(mut self) -> Published {
+        for half in &mut self.0 {
+            drop(table::refresh(half));
+        }
+        self
+    }
+}
+
+impl Published {
+    /// Gives up references that `cx` holds too, so that `cx` can be written in place; returns the others.
+    pub(crate) fn release(self, cx: &Context) -> Published {
+        let mine = [&cx.shared, &cx.private].map(|half| half.as_ref().and_then(Table::special));
+        let mut rest = self;
+        for (old, mine) in rest.0.iter_mut().zip(mine) {
+            // Never the last reference: `cx` holds one.
+            drop(old.take_if(|old| mine.is_some_and(|mine| mine.same(old))));
+        }
+        rest
+    }
+}

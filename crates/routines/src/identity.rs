@@ -1,0 +1,184 @@
+//! Owns the answer to "which routine is this carried work?": decided late, never changed once decided (R9).
+
+use std::panic::Location;
+
+use crate::context::{Context, Published};
+use crate::key::Key;
+use crate::registry::{Birth, Kind, Live};
+use crate::slot::{self, Who};
+use crate::table::{self, Table};
+use crate::value::Value;
+
+/// Which routine a piece of carried work runs in.
+pub(crate) enum Identity {
+    /// Not decided: in its maker's hands it is its maker; elsewhere it becomes a routine of its own.
+    Unborn(Box<Unborn>),
+    /// The routine whose whole work it is, opened by the wrapper around it.
+    Root {
+        /// Whether its values were published.
+        announced: bool,
+    },
+    /// A routine of its own.
+    Own {
+        /// The record; lent to the thread while the work runs.
+        live: Option<Live>,
+        /// Whether it has not run yet.
+        fresh: bool,
+    },
+}
+
+pub(crate) struct Unborn {
+    maker: u64,
+    kind: Kind,
+    location: &'static Location<'static>,
+    /// The context it gets when it leaves its maker, if that differs from the one it has in its maker's hands.
+    away: Option<Context>,
+    announced: bool,
+}
+
+impl Unborn {
+    pub(crate) fn into_away(self: Box<Self>) -> Option<Context> {
+        self.away
+    }
+}
+
+/// The values that cross to a child of the current routine; *derive* functions run here, in the parent (R2, R6).
+pub(crate) fn capture() -> Option<Table> {
+    let mut shared = slot::crossing();
+    if shared.as_ref().is_some_and(Table::derives) {
+        derive(&mut shared);
+    }
+    shared
+}
+
+fn derive(shared: &mut Option<Table>) {
+    let mut parents = Vec::new();
+    if let Some(special) = shared.as_ref().and_then(Table::special) {
+        special.each(&mut |token, meta, value| {
+            if meta.derive.is_some() {
+                parents.push((token, meta, value.clone()));
+            }
+        });
+    }
+    for (token, meta, parent) in parents {
+        // No borrow is held: the function may read and set locals, and may panic, which the caller of `spawn` sees.
+        let child = meta.derive.as_ref().and_then(|derive| derive(&parent));
+        let key = Key { token, meta, class: crate::key::Class { never: false, special: true } };
+        drop(table::write_special(shared, key, child));
+    }
+}
+
+impl Identity {
+    /// Work to be carried from here: its context in its maker's hands, and who it is.
+    pub(crate) fn unborn(
+        kind: Kind,
+        location: &'static Location<'static>,
+        bind: impl Fn(&mut Context),
+    ) -> (Context, Identity) {
+        let mut here = slot::context();
+        let differs = here.private.is_some() || here.shared.as_ref().is_some_and(Table::derives);
+        let away = differs.then(|| {
+            let mut away = Context { shared: capture(), private: None };
+            bind(&mut away);
+            away
+        });
+        bind(&mut here);
+        (here, Identity::unborn_as(kind, location, away))
+    }
+
+    /// Work to be carried with a context chosen already.
+    pub(crate) fn unborn_as(kind: Kind, location: &'static Location<'static>, away: Option<Context>) -> Identity {
+        let maker = slot::id().as_u64();
+        Identity::Unborn(Box::new(Unborn { maker, kind, location, away, announced: false }))
+    }
+
+    /// A routine of its own from now on.
+    pub(crate) fn own(birth: Birth, published: Published) -> Identity {
+        Identity::Own { live: Some(slot::start(birth, published)), fresh: true }
+    }
+
+    /// Decides, if that is still open, as the work is about to run.
+    #[inline]
+    pub(crate) fn settle(&mut self, me: (usize, usize), cx: &mut Context) {
+        if let Identity::Unborn(unborn) = self {
+            if slot::take_root(me) {
+                *self = Identity::Root { announced: unborn.announced };
+            } else if slot::id().as_u64() != unborn.maker {
+                let birth =
+                    Birth { parent: unborn.maker, kind: unborn.kind, location: Some(unborn.location), name: None };
+                let left = unborn.away.take().map(|away| std::mem::replace(cx, away));
+                *self = Identity::own(birth, cx.special());
+                drop(left);
+            }
+        }
+    }
+
+    /// Whose frame the next run is.
+    #[inline]
+    pub(crate) fn who(&mut self) -> Who<'_> {
+        match self {
+            Identity::Own { live, .. } => Who::Routine(live),
+            Identity::Unborn(_) | Identity::Root { .. } => Who::Same,
+        }
+    }
+
+    /// Whether this run is the first that has to make the values visible to dumps. Answers `true` once.
+    #[inline]
+    pub(crate) fn announce(&mut self, cx: &Context) -> bool {
+        let announced = match self {
+            Identity::Own { .. } => return false,
+            Identity::Unborn(unborn) => &mut unborn.announced,
+            Identity::Root { announced } => announced,
+        };
+        !std::mem::replace(announced, true) && cx.has_special()
+    }
+
+    /// Whether the work has not run yet as a routine of its own. Answers `true` once.
+    #[inline]
+    pub(crate) fn starts(&mut self) -> bool {
+        match self {
+            Identity::Own { fresh, .. } => std::mem::replace(fresh, false),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mark_running(&self) {
+        if let Identity::Own { live: Some(live), .. } = self {
+            live.running();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mark_idle(&self) {
+        if let Identity::Own { live: Some(live), .. } = self {
+            live.idle();
+        }
+    }
+
+    /// Ends the routine, or shows its host's values again. Does nothing the second time.
+    pub(crate) fn end(&mut self) {
+        match self {
+            Identity::Own { live, .. } => {
+                if let Some(live) = live.take() {
+                    slot::end(live);
+                }
+            }
+            Identity::Unborn(unborn) if unborn.announced => slot::announce_current(),
+            Identity::Root { announced: true } => slot::announce_current(),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn id(&self) -> Option<u64> {
+        match self {
+            Identity::Own { live, .. } => live.as_ref().map(Live::id),
+            _ => None,
+        }
+    }
+}
+
+/// Binds a key in a context nobody else sees yet.
+pub(crate) fn bind_in(cx: &mut Context, key: Key, value: Value) {
+    drop(cx.write(key, Some(value)));
+}

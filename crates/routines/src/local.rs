@@ -1,0 +1,435 @@
+//! Owns the public key type: declares a key and reads, writes and scopes its value.
+
+use std::any::TypeId;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::carried::Carried;
+use crate::context::Context;
+use crate::default;
+use crate::error::{SetError, TrySetError};
+use crate::identity::{Identity, bind_in};
+use crate::key::{self, Class, Inherit, Key, Meta, MetaIdentity, Retire, Show};
+use crate::registry::Kind;
+use crate::shown::{self, Shown};
+use crate::slot;
+use crate::value::{Taken, Value};
+
+/// A key whose value each routine has for itself.
+///
+/// Declare it as a plain `static`, or make one at run time: dropping it then frees its slot and makes its values
+/// unreadable everywhere at once (the memory of a value held by an idle routine is freed when that routine next runs or
+/// ends). Values are `Send + Sync`, because children and snapshots share them.
+///
+/// Reads and writes are lock-free and cost the same for one key and for ten thousand, at any nesting depth, hit or miss.
+///
+/// ```
+/// use routines::{Inherit, Local};
+///
+/// static REQUEST_ID: Local<String> = Local::new().named("request_id"); // inherited, shown in logs and dumps
+/// static TX: Local<u32> = Local::new().inherit(Inherit::Never); // private to its routine
+/// static SPAN: Local<u32> = Local::new().derive(|parent| parent + 1); // a child computes its own
+/// static DEPTH: Local<u32> = Local::with_default(|| 0);
+///
+/// REQUEST_ID.sync_scope("req-7".into(), || {
+///     TX.set(1);
+///     SPAN.set(1);
+///     let child = routines::thread::spawn(|| (REQUEST_ID.get(), TX.get(), SPAN.get(), DEPTH.get()));
+///     assert_eq!(child.join().unwrap(), (Some("req-7".into()), None, Some(2), Some(0)));
+/// });
+/// assert_eq!(REQUEST_ID.get(), None);
+/// ```
+pub struct Local<T: Send + Sync + 'static> {
+    token: AtomicU64,
+    meta: OnceLock<&'static Meta>,
+    name: Option<&'static str>,
+    show: Show,
+    policy: Inherit,
+    derive: Option<fn(&T) -> T>,
+    default: Option<fn() -> T>,
+    of: PhantomData<fn() -> T>,
+}
+
+// ===== declaring =====
+
+impl<T: Send + Sync + 'static> Local<T> {
+    /// A key that is unbound until set, inherited by children, and never shown.
+    pub const fn new() -> Self {
+        Local {
+            token: AtomicU64::new(0),
+            meta: OnceLock::new(),
+            name: None,
+            show: show_nothing,
+            policy: Inherit::Share,
+            derive: None,
+            default: None,
+            of: PhantomData,
+        }
+    }
+
+    /// A key that reads as `default()` where nothing is bound.
+    ///
+    /// The value is made at the first read in a frame and stored there as if set, so it ends with the frame and children
+    /// inherit it. Where nothing can be stored (a task without a context, a thread destroying its locals) it is made anew
+    /// for every read. If `default` panics nothing is stored, and the next read runs it again.
+    pub const fn with_default(default: fn() -> T) -> Self {
+        let mut local = Local::new();
+        local.default = Some(default);
+        local
+    }
+
+    /// Shows the value in logs, dumps and profiles under `name`, by its `Debug`; strings and numbers keep their type.
+    ///
+    /// Naming is the opt-in for secrets' sake: an unnamed key is never shown anywhere. Writing a named key costs a lock of
+    /// the routine's own record on top.
+    pub const fn named(mut self, name: &'static str) -> Self
+    where
+        T: fmt::Debug,
+    {
+        self.name = Some(name);
+        self.show = show_debug::<T>;
+        self
+    }
+
+    /// As [`named`](Self::named), shown by the value's `Display`: for newtypes around an id.
+    ///
+    /// ```
+    /// # use routines::Local;
+    /// struct Tenant(u32);
+    /// impl std::fmt::Display for Tenant {
+    ///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "t-{}", self.0) }
+    /// }
+    /// static TENANT: Local<Tenant> = Local::new().named_display("tenant");
+    ///
+    /// let mut line = String::new();
+    /// TENANT.sync_scope(Tenant(4), || routines::for_each_named(|name, value| line = format!("{name}={value}")));
+    /// assert_eq!(line, "tenant=t-4");
+    /// ```
+    pub const fn named_display(mut self, name: &'static str) -> Self
+    where
+        T: fmt::Display,
+    {
+        self.name = Some(name);
+        self.show = show_display::<T>;
+        self
+    }
+
+    /// Sets what children get: see [`Inherit`].
+    pub const fn inherit(mut self, policy: Inherit) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Lets `derive` make a child's value from the parent's: it runs once per capture, in the parent.
+    pub const fn derive(mut self, derive: fn(&T) -> T) -> Self {
+        self.derive = Some(derive);
+        self
+    }
+
+    /// The name the value is shown under, if any.
+    pub const fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+}
+
+impl<T: Send + Sync + 'static> Default for Local<T> {
+    fn default() -> Self {
+        Local::new()
+    }
+}
+
+// ===== reading =====
+
+impl<T: Send + Sync + 'static> Local<T> {
+    /// A clone of the value, or `None` if nothing is bound here and the key has no default.
+    ///
+    /// Primitives are copied out of the slot; anything else is cloned from the shared value, with no borrow held.
+    ///
+    /// # Panics
+    ///
+    /// If the key's default reads the key itself.
+    #[inline]
+    #[track_caller]
+    pub fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self.read() {
+            Some(value) => value.into_taken().map(Taken::into_owned),
+            None => Some(self.make_default()?.into_inner()),
+        }
+    }
+
+    /// Runs `f` on the value in place, or returns `None` if nothing is bound.
+    ///
+    /// `f` may do anything with this and other keys: what it was lent stays valid to its end, and later reads see what it
+    /// set. Costs a reference count trip unless the value is a primitive.
+    ///
+    /// # Panics
+    ///
+    /// If the key's default reads the key itself.
+    ///
+    /// ```
+    /// # use routines::Local;
+    /// static LOG: Local<Vec<u8>> = Local::new();
+    ///
+    /// LOG.set(vec![1]);
+    /// LOG.with(|old| {
+    ///     LOG.set(vec![2]);
+    ///     assert_eq!(old, &[1]);
+    /// });
+    /// assert_eq!(LOG.with(|new| new[0]), Some(2));
+    /// # LOG.remove();
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let value = match self.read() {
+            Some(value) => value.into_taken()?,
+            None => self.make_default()?,
+        };
+        Some(f(&value))
+    }
+
+    /// The value behind an [`Arc`], shared with the context; allocates only for a primitive.
+    ///
+    /// # Panics
+    ///
+    /// If the key's default reads the key itself.
+    #[track_caller]
+    pub fn get_arc(&self) -> Option<Arc<T>> {
+        match self.read() {
+            Some(value) => value.into_taken().map(Taken::into_arc),
+            None => Some(self.make_default()?.into_arc()),
+        }
+    }
+
+    /// Whether a value is bound here; a default that was not read yet does not count.
+    #[inline]
+    pub fn is_bound(&self) -> bool {
+        self.read().is_some()
+    }
+
+    #[inline]
+    fn read(&self) -> Option<Value> {
+        // Acquire: pairs with the Release of `key::retire`. An unregistered key has token 0, which no value is under.
+        slot::get(self.token.load(Ordering::Acquire), self.is_never(), self.is_special())
+    }
+
+    #[cold]
+    #[track_caller]
+    fn make_default(&self) -> Option<Taken<T>> {
+        let make = self.default?;
+        let key = self.key();
+        let Some(made) = default::once(key.token, make) else {
+            panic!("the default of {} reads that local itself; compute it from something else", self.label())
+        };
+        let value = Value::new(made);
+        drop(slot::write(key, Some(value.clone())));
+        value.into_taken()
+    }
+}
+
+// ===== writing =====
+
+impl<T: Send + Sync + 'static> Local<T> {
+    /// Binds `value` until the innermost frame ends, and gives back what was bound before.
+    ///
+    /// On a thread that is destroying its locals the value is dropped.
+    ///
+    /// # Panics
+    ///
+    /// In a task that was started without a context of its own, where other tasks on the thread would see the value;
+    /// [`try_set`](Self::try_set) returns the error instead.
+    #[inline]
+    #[track_caller]
+    pub fn set(&self, value: T) -> Option<Taken<T>> {
+        match slot::write(self.key(), Some(Value::new(value))) {
+            Ok(mut displaced) => displaced.value.take().and_then(Value::into_taken),
+            Err((refusal, _)) => refused(SetError::new(refusal), &self.label()),
+        }
+    }
+
+    /// As [`set`](Self::set), without a panic.
+    ///
+    /// # Errors
+    ///
+    /// If there is no routine here to hold the value; the error holds it.
+    pub fn try_set(&self, value: T) -> Result<Option<Taken<T>>, TrySetError<T>> {
+        match slot::write(self.key(), Some(Value::new(value))) {
+            Ok(mut displaced) => Ok(displaced.value.take().and_then(Value::into_taken)),
+            Err((refusal, value)) => {
+                Err(TrySetError::new(SetError::new(refusal), value.and_then(Value::into_taken::<T>)))
+            }
+        }
+    }
+
+    /// Unbinds the key until the innermost frame ends, and gives back what was bound.
+    pub fn remove(&self) -> Option<Taken<T>> {
+        if self.token.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut displaced = slot::write(self.key(), None).ok()?;
+        displaced.value.take().and_then(Value::into_taken)
+    }
+
+    /// Unbinds the key everywhere: after this returns no routine reads an old value.
+    ///
+    /// The memory of a value held by another routine is freed at the latest when that routine next runs or ends.
+    /// Snapshots and [`Bindings`](crate::Bindings) made before keep what they hold: they are immutable.
+    ///
+    /// Takes one process-wide lock; readers and writers of values never do.
+    pub fn clear(&self) {
+        key::retire(&self.token, Retire::Cleared);
+        slot::refresh();
+    }
+}
+
+/// Reports a refused write at the line of the caller's caller.
+#[cold]
+#[track_caller]
+pub(crate) fn refused<R>(error: SetError, what: &str) -> Option<R> {
+    // Nothing panics at thread exit (R13).
+    if error.is_thread_exit() {
+        return None;
+    }
+    panic!("cannot set {what}: {error}")
+}
+
+// ===== scoping =====
+
+impl<T: Send + Sync + 'static> Local<T> {
+    /// Runs `f` with the key bound to `value`; what was bound before is back afterwards, also on panic.
+    ///
+    /// Works everywhere, also in a task without a context of its own. Costs no allocation for a primitive.
+    #[inline]
+    pub fn sync_scope<R>(&self, value: T, f: impl FnOnce() -> R) -> R {
+        slot::scope(&self.token, self.key(), Value::new(value), f)
+    }
+
+    /// Carries the current context plus `value` for this key along with `future`: captured now, not at the first poll.
+    ///
+    /// ```
+    /// # use routines::Local;
+    /// static USER: Local<&str> = Local::new();
+    ///
+    /// # fn block_on<F: Future>(f: F) -> F::Output {
+    /// #     let mut f = Box::pin(f);
+    /// #     match f.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+    /// #         std::task::Poll::Ready(v) => v, _ => unreachable!() } }
+    /// let user = block_on(USER.scope("ada", async { USER.get() }));
+    /// assert_eq!(user, Some("ada"));
+    /// assert_eq!(USER.get(), None);
+    /// ```
+    #[track_caller]
+    pub fn scope<F: Future>(&self, value: T, future: F) -> Carried<F> {
+        let (key, value) = (self.key(), Value::new(value));
+        let bind = |cx: &mut Context| bind_in(cx, key, value.clone());
+        Carried::new(future, Identity::unborn(Kind::Task, Location::caller(), bind))
+    }
+}
+
+// ===== inside =====
+
+impl<T: Send + Sync + 'static> Local<T> {
+    #[inline]
+    fn is_never(&self) -> bool {
+        matches!(self.policy, Inherit::Never)
+    }
+
+    #[inline]
+    fn is_special(&self) -> bool {
+        self.name.is_some() || self.derive.is_some()
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        let token = match self.token.load(Ordering::Acquire) {
+            0 => key::register(&self.token),
+            token => token,
+        };
+        let meta = match self.meta.get() {
+            Some(meta) => meta,
+            None => self.describe(),
+        };
+        Key { token, meta, class: Class { never: self.is_never(), special: self.is_special() } }
+    }
+
+    #[cold]
+    fn describe(&self) -> &'static Meta {
+        let identity = MetaIdentity {
+            name: self.name,
+            of: TypeId::of::<T>(),
+            show: self.show as usize,
+            derive: self.derive.map_or(0, |derive| derive as usize),
+        };
+        let make = || Meta {
+            name: self.name,
+            show: self.show,
+            derive: self.derive.map(|derive| -> key::Derive {
+                Box::new(move |value| value.clone().into_taken::<T>().map(|parent| Value::new(derive(&parent))))
+            }),
+        };
+        self.meta.get_or_init(|| key::intern(identity, make))
+    }
+
+    pub(crate) fn label(&self) -> String {
+        match self.name {
+            Some(name) => format!("the local `{name}`"),
+            None => format!("an unnamed `Local<{}>`", std::any::type_name::<T>()),
+        }
+    }
+}
+
+fn show_nothing(_: &Value, _: &mut dyn FnMut(Shown<'_>)) {}
+
+fn show_debug<T: fmt::Debug + Send + Sync + 'static>(value: &Value, show: &mut dyn FnMut(Shown<'_>)) {
+    if let Some(value) = value.clone().into_taken::<T>() {
+        show(shown::typed::<T>(&value).unwrap_or(Shown::Debug(&*value)));
+    }
+}
+
+fn show_display<T: fmt::Display + Send + Sync + 'static>(value: &Value, show: &mut dyn FnMut(Shown<'_>)) {
+    if let Some(value) = value.clone().into_taken::<T>() {
+        show(shown::typed::<T>(&value).unwrap_or(Shown::Display(&*value)));
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Local<T> {
+    fn drop(&mut self) {
+        key::retire(&self.token, Retire::Dropped);
+        if *self.token.get_mut() != 0 {
+            slot::refresh();
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Local<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("name", &self.name).field("inherit", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// Any [`Local`], whatever its type: what [`Snapshot::only`](crate::Snapshot::only) takes a list of.
+///
+/// Sealed: implemented by `Local` alone.
+pub trait AnyLocal: sealed::Sealed + Sync {}
+
+impl<T: Send + Sync + 'static> AnyLocal for Local<T> {}
+
+#[expect(unnameable_types, reason = "that is what seals the trait")]
+pub(crate) mod sealed {
+    pub trait Sealed {
+        fn raw_token(&self) -> u64;
+    }
+}
+
+impl<T: Send + Sync + 'static> sealed::Sealed for Local<T> {
+    fn raw_token(&self) -> u64 {
+        self.token.load(Ordering::Acquire)
+    }
+}

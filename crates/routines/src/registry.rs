@@ -1,0 +1,250 @@
+//! Owns the records of live routines: one per routine, in shards, read by dumps without stopping anyone.
+//!
+//! A record is written by its routine and read by anyone. What changes at every poll is one word with a single
+//! writer; the rest sits behind the record's own lock, which only a dump ever contends. Ended records are kept by the
+//! thread they ended on, up to [`SPARE`], still registered but vacant, so that a steady spawn rate allocates nothing
+//! and takes no shard lock. Beyond that they are freed: memory goes back after a burst.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use triomphe::Arc;
+
+use crate::clock;
+use crate::context::Published;
+
+/// Vacant records kept per thread: enough for a burst of spawns between two joins, 8 KB at most.
+const SPARE: usize = 64;
+
+/// Enough that a dump which holds one lock stops one in 64 of those spawns that need a new record.
+const SHARDS: usize = 64;
+
+/// What kind of execution a routine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum Kind {
+    /// An OS thread.
+    Thread,
+    /// An async task.
+    Task,
+    /// A closure handed to a pool: a blocking job, a bound closure.
+    Job,
+    /// A stackful coroutine.
+    Coroutine,
+}
+
+impl Kind {
+    pub(crate) const ALL: [(Kind, &'static str); 4] =
+        [(Kind::Thread, "thread"), (Kind::Task, "task"), (Kind::Job, "job"), (Kind::Coroutine, "coroutine")];
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = Kind::ALL.iter().find(|(kind, _)| kind == self).map_or("routine", |(_, name)| name);
+        f.pad(name)
+    }
+}
+
+/// Where a routine comes from.
+#[derive(Clone)]
+pub(crate) struct Birth {
+    pub(crate) parent: u64,
+    pub(crate) kind: Kind,
+    pub(crate) location: Option<&'static Location<'static>>,
+    pub(crate) name: Option<Box<str>>,
+}
+
+/// What others may know about a routine. A vacant one (`id` 0) waits to be used again.
+pub(crate) struct Record {
+    id: AtomicU64,
+    /// Twice the number of polls begun, less one while running: odd is running. Written by the owner alone.
+    beat: AtomicU64,
+    place: AtomicU32,
+    shard: AtomicU32,
+    /// Whether the lock has to be taken at the end to free what the record holds.
+    laden: AtomicBool,
+    info: Mutex<Info>,
+}
+
+pub(crate) struct Info {
+    pub(crate) birth: Birth,
+    pub(crate) started: u64,
+    pub(crate) published: Published,
+    /// The beat some dump saw, and when it saw it first: Go tells waiting times the same way (`waitsince`).
+    pub(crate) seen: Option<(u64, u64)>,
+}
+
+static REGISTRY: [Mutex<Vec<Arc<Record>>>; SHARDS] = [const { Mutex::new(Vec::new()) }; SHARDS];
+static NEXT_SHARD: AtomicU32 = AtomicU32::new(0);
+
+fn shard(number: u32) -> MutexGuard<'static, Vec<Arc<Record>>> {
+    REGISTRY[number as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Record {
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn beat(&self) -> u64 {
+        self.beat.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn info(&self) -> MutexGuard<'_, Info> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a vacant record somebody's.
+    fn fill(&self, id: u64, birth: Birth, published: Published) {
+        let laden = birth.name.is_some() || !published.is_nothing();
+        let mut info = self.info();
+        info.birth = birth;
+        info.started = clock::now();
+        info.published = published;
+        info.seen = None;
+        self.laden.store(laden, Ordering::Relaxed);
+        self.beat.store(0, Ordering::Relaxed);
+        self.id.store(id, Ordering::Relaxed);
+    }
+
+    fn register(id: u64, birth: Birth, published: Published) -> Arc<Record> {
+        let number = NEXT_SHARD.fetch_add(1, Ordering::Relaxed);
+        let empty = Birth { parent: 0, kind: Kind::Thread, location: None, name: None };
+        let info = Info { birth: empty, started: 0, published: Published::NOTHING, seen: None };
+        let record = Arc::new(Record {
+            id: AtomicU64::new(0),
+            beat: AtomicU64::new(0),
+            place: AtomicU32::new(0),
+            shard: AtomicU32::new(number),
+            laden: AtomicBool::new(false),
+            info: Mutex::new(info),
+        });
+        record.fill(id, birth, published);
+        let mut records = shard(number);
+        record.place.store(records.len() as u32, Ordering::Relaxed);
+        records.push(record.clone());
+        record
+    }
+
+    fn unregister(&self) {
+        let mut records = shard(self.shard.load(Ordering::Relaxed));
+        let place = self.place.load(Ordering::Relaxed) as usize;
+        let gone = records.swap_remove(place);
+        if let Some(moved) = records.get(place) {
+            moved.place.store(place as u32, Ordering::Relaxed);
+        }
+        if records.len() * 4 < records.capacity() {
+            let room = records.len() * 2;
+            records.shrink_to(room);
+        }
+        drop(records);
+        drop(gone);
+    }
+}
+
+/// Ownership of a live routine's record: the routine is listed from `start` to `end`.
+pub(crate) struct Live(Arc<Record>);
+
+/// Records a thread keeps for its next routines.
+pub(crate) type Spare = Vec<Arc<Record>>;
+
+impl Live {
+    /// Lists a new routine.
+    pub(crate) fn start(spare: Option<Arc<Record>>, id: u64, birth: Birth, published: Published) -> Live {
+        match spare {
+            Some(record) => {
+                record.fill(id, birth, published);
+                Live(record)
+            }
+            None => Live(Record::register(id, birth, published)),
+        }
+    }
+
+    /// Unlists the routine. What its record held is returned, to be dropped outside every lock.
+    pub(crate) fn end(self, spare: Option<&mut Spare>) -> (Published, Option<Box<str>>) {
+        self.0.id.store(0, Ordering::Relaxed);
+        let held = if self.0.laden.load(Ordering::Relaxed) {
+            let mut info = self.0.info();
+            (std::mem::take(&mut info.published), info.birth.name.take())
+        } else {
+            (Published::NOTHING, None)
+        };
+        match spare {
+            Some(spare) if spare.len() < SPARE => spare.push(self.0),
+            _ => self.0.unregister(),
+        }
+        held
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id()
+    }
+
+    pub(crate) fn record(&self) -> Arc<Record> {
+        self.0.clone()
+    }
+
+    /// Counts the beginning of a poll.
+    #[inline]
+    pub(crate) fn running(&self) {
+        // Not a read-modify-write: the owner is the only writer.
+        self.0.beat.store(self.0.beat.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+    }
+
+    /// Counts the end of a poll.
+    #[inline]
+    pub(crate) fn idle(&self) {
+        self.0.beat.store((self.0.beat.load(Ordering::Relaxed) | 1) + 1, Ordering::Relaxed);
+    }
+
+    /// Lets `change` exchange what the record shows while it holds no reference of its own to it.
+    pub(crate) fn publish<R>(&self, change: impl FnOnce(Published) -> (Published, R)) -> R {
+        let mut info = self.0.info();
+        let (published, result) = change(std::mem::take(&mut info.published));
+        if !published.is_nothing() {
+            self.0.laden.store(true, Ordering::Relaxed);
+        }
+        info.published = published;
+        result
+    }
+
+    pub(crate) fn rename(&self, name: Option<Box<str>>) -> Option<Box<str>> {
+        self.0.laden.store(true, Ordering::Relaxed);
+        std::mem::replace(&mut self.0.info().birth.name, name)
+    }
+}
+
+/// Frees records a dying thread kept.
+pub(crate) fn release(spare: Spare) {
+    spare.iter().for_each(|record| record.unregister());
+}
+
+/// The ids of all live routines: locks one shard at a time, and copies nothing but ids.
+pub(crate) fn ids() -> Vec<u64> {
+    let mut ids = Vec::new();
+    for number in 0..SHARDS as u32 {
+        ids.extend(shard(number).iter().map(|record| record.id()).filter(|id| *id != 0));
+    }
+    ids
+}
+
+/// The records of all live routines.
+pub(crate) fn records() -> Vec<Arc<Record>> {
+    let mut all = Vec::new();
+    for number in 0..SHARDS as u32 {
+        all.extend(shard(number).iter().filter(|record| record.id() != 0).cloned());
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_fits_the_budget() {
+        assert!(size_of::<Record>() + size_of::<usize>() <= 128, "{}", size_of::<Record>());
+    }
+}

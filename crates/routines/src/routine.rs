@@ -1,0 +1,245 @@
+//! Owns the public view of routines: the current one, the live ones, and what is known about each.
+
+use std::fmt;
+use std::time::Duration;
+
+use triomphe::Arc;
+
+use crate::clock;
+use crate::id::RoutineId;
+use crate::registry::{self, Kind, Record};
+use crate::shown::Shown;
+use crate::slot;
+use crate::snapshot::show_each;
+
+/// The current routine's id.
+///
+/// At any point of any code exactly one routine is current. In an async task that was started without a context of its
+/// own the id is *foreign*: made from the runtime's own task id, stable for the task's life, not in [`ids`]; see
+/// [`try_id`].
+///
+/// One thread-local load and one predictable branch, unless a runtime's task probe is registered.
+///
+/// ```
+/// assert_eq!(routines::id(), routines::id());
+/// assert_ne!(routines::id(), routines::thread::spawn(routines::id).join().unwrap());
+/// ```
+#[inline]
+pub fn id() -> RoutineId {
+    slot::id()
+}
+
+/// The current routine's id, or `None` in a task that was started without a context of its own.
+#[inline]
+pub fn try_id() -> Option<RoutineId> {
+    Some(slot::id()).filter(|id| !id.is_foreign())
+}
+
+/// A handle to the current routine.
+///
+/// ```
+/// let me = routines::current();
+/// assert_eq!(me.id(), routines::id());
+/// assert_eq!(me.info().unwrap().state, routines::State::Running);
+/// ```
+pub fn current() -> Routine {
+    Routine { id: slot::id(), record: slot::record() }
+}
+
+/// The ids of all live routines, in no particular order.
+///
+/// A copy of what was live at some moment during the call, which stops nobody: it locks one of the registry's shards at a
+/// time, and starting a routine rarely needs one.
+///
+/// ```
+/// assert!(routines::ids().contains(&routines::id()));
+/// ```
+pub fn ids() -> Vec<RoutineId> {
+    let _touch = slot::id();
+    registry::ids().into_iter().filter_map(RoutineId::from_u64).collect()
+}
+
+/// What is known about every live routine, by id.
+pub fn all() -> Vec<RoutineInfo> {
+    let _touch = slot::id();
+    let mut all: Vec<_> = registry::records().iter().filter_map(|record| describe(record, record.id())).collect();
+    all.sort_by_key(|info| info.id);
+    all
+}
+
+/// Visits the named values bound here, in the order their keys were first used: for loggers.
+///
+/// Never panics and never blocks, also in panic hooks and at thread exit (where it finds nothing). No borrow is held while
+/// `visit` runs.
+pub fn for_each_named(mut visit: impl FnMut(&'static str, Shown<'_>)) {
+    show_each(slot::published(), &mut visit);
+}
+
+/// A handle to a routine, which it does not keep alive.
+#[derive(Clone)]
+pub struct Routine {
+    id: RoutineId,
+    record: Option<Arc<Record>>,
+}
+
+impl Routine {
+    /// Its id.
+    pub fn id(&self) -> RoutineId {
+        self.id
+    }
+
+    /// Its name, if it has one and lives.
+    pub fn name(&self) -> Option<String> {
+        self.info()?.name
+    }
+
+    /// Its state; `Done` also for a foreign routine, of which nothing is known.
+    pub fn state(&self) -> State {
+        match &self.record {
+            Some(record) if record.id() == self.id.as_u64() => State::of(record.beat()),
+            _ => State::Done,
+        }
+    }
+
+    /// What is known about it, or `None` once it has ended.
+    pub fn info(&self) -> Option<RoutineInfo> {
+        describe(self.record.as_deref()?, self.id.as_u64())
+    }
+}
+
+impl fmt::Debug for Routine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routine").field("id", &self.id).field("state", &self.state()).finish()
+    }
+}
+
+/// Names the current routine in dumps; `false` in a task without a context of its own, which has no entry there.
+///
+/// ```
+/// assert!(routines::set_name("importer"));
+/// assert_eq!(routines::current().name().as_deref(), Some("importer"));
+/// ```
+pub fn set_name(name: impl Into<Box<str>>) -> bool {
+    slot::rename(Some(name.into()))
+}
+
+/// What a routine is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum State {
+    /// On a thread now. A thread is always running: what the operating system does with it is not known here.
+    Running,
+    /// Waiting to be polled.
+    Idle,
+    /// Ended.
+    Done,
+}
+
+impl State {
+    pub(crate) const ALL: [(State, &'static str); 3] =
+        [(State::Running, "running"), (State::Idle, "idle"), (State::Done, "done")];
+
+    fn of(beat: u64) -> State {
+        if beat % 2 == 1 { State::Running } else { State::Idle }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(State::ALL.iter().find(|(state, _)| state == self).map_or("unknown", |(_, name)| name))
+    }
+}
+
+/// A named value as text or number, copied out of a routine.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize), serde(untagged))]
+#[non_exhaustive]
+pub enum NamedValue {
+    /// A truth value.
+    Bool(bool),
+    /// An unsigned integer.
+    U64(u64),
+    /// A signed integer.
+    I64(i64),
+    /// A finite number.
+    F64(f64),
+    /// Text: a string, or what the value's `Debug` or `Display` wrote.
+    Str(String),
+}
+
+impl From<Shown<'_>> for NamedValue {
+    fn from(shown: Shown<'_>) -> Self {
+        match shown {
+            Shown::Bool(v) => NamedValue::Bool(v),
+            Shown::U64(v) => NamedValue::U64(v),
+            Shown::I64(v) if v >= 0 => NamedValue::U64(v.unsigned_abs()),
+            Shown::I64(v) => NamedValue::I64(v),
+            Shown::F64(v) if v.is_finite() => NamedValue::F64(v),
+            other => NamedValue::Str(other.to_string()),
+        }
+    }
+}
+
+/// What is known about a live routine.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct RoutineInfo {
+    /// Its id.
+    pub id: RoutineId,
+    /// The routine that started it; `None` for threads nobody started through this crate.
+    pub parent: Option<RoutineId>,
+    /// Thread, task, job or coroutine.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Option<String>,
+    /// The line that started it, as `file:line`.
+    pub spawned_at: Option<String>,
+    /// Running or idle.
+    pub state: State,
+    /// How long it has certainly been idle: since some dump first saw it so. `None` if this is the first to see it.
+    pub idle: Option<Duration>,
+    /// How long ago it was started, to a few milliseconds.
+    pub age: Duration,
+    /// How many polls of it began.
+    pub polls: u64,
+    /// Its named values: those of the innermost scope it entered last.
+    pub values: Vec<(String, NamedValue)>,
+}
+
+fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
+    let now = clock::now();
+    let (birth, published, started, beat, seen) = {
+        let mut info = record.info();
+        let beat = record.beat();
+        if record.id() != id || id == 0 {
+            return None;
+        }
+        let first = (beat, now);
+        let seen = info.seen.filter(|seen| seen.0 == beat);
+        info.seen = seen.or(Some(first));
+        (info.birth.clone(), info.published.clone(), info.started, beat, seen)
+    };
+    let since = match (beat, seen) {
+        (0, _) => Some(started),
+        (_, Some((seen, since))) if seen == beat => Some(since),
+        _ => None,
+    };
+    let state = State::of(beat);
+    let mut values = Vec::new();
+    // The lock is free: a value's own `Debug` runs here.
+    show_each(published.current(), &mut |name, shown| values.push((name.to_owned(), shown.into())));
+    Some(RoutineInfo {
+        id: RoutineId::from_u64(id)?,
+        parent: RoutineId::from_u64(birth.parent),
+        kind: birth.kind,
+        name: birth.name.map(String::from),
+        spawned_at: birth.location.map(|at| format!("{}:{}", at.file(), at.line())),
+        state,
+        idle: since.filter(|_| state == State::Idle).map(|since| Duration::from_nanos(now.saturating_sub(since))),
+        age: Duration::from_nanos(now.saturating_sub(started)),
+        polls: beat.div_ceil(2),
+        values,
+    })
+}

@@ -1,0 +1,468 @@
+//! Owns the layout of a context's values: a small open-addressed table, changed in place until someone captures it.
+//!
+//! A table is reference counted; a capture is one more reference. While there is only one, writes go in place. The
+//! first write after a capture copies: the whole table while it is small, and beyond [`FLAT`] slots a *delta* over the
+//! frozen *base*, so that the copy costs the same for eight values and for ten thousand. A delta that outgrows
+//! [`DELTA`] is merged; a delta whose base nobody else holds any more is folded back into it, which also frees the
+//! values it had replaced. There is never more than one base below a delta, so reads take at most two probes.
+//!
+//! Nothing here runs user code: whatever a write displaces is returned, to be dropped when no borrow is held (R12).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use triomphe::{Arc, HeaderSliceWithLengthProtected, ThinArc};
+
+use crate::context::Published;
+use crate::key::{self, Key, Meta, Registered};
+use crate::value::Value;
+
+/// Captured tables of up to this many slots are copied whole. More than that and the reference-count trips of the copy
+/// cost more than a delta does (bench group `first set after a snapshot`).
+const FLAT: usize = 4;
+
+/// A delta holds at most this many values before it is merged with its base.
+const DELTA: usize = 8;
+
+/// A table is grown rather than let a key sit further than this from its home slot, while that keeps it a quarter full.
+const REACH: usize = 4;
+
+/// Values by key token.
+#[derive(Clone)]
+pub(crate) struct Table(ThinArc<Head, Slot>);
+
+struct Head {
+    /// The [`key::clears`] count up to which no slot here is stale.
+    epoch: AtomicU64,
+    /// Frozen values below this delta.
+    base: Option<Table>,
+    /// The named and derived values of the same context, apart so that they can be walked and published alone.
+    special: Option<Table>,
+    used: u32,
+    /// How far from its home slot any key sits.
+    reach: u32,
+    /// Whether a derived value was ever written here.
+    derives: bool,
+}
+
+#[derive(Clone)]
+struct Slot {
+    token: u64,
+    /// `None` in an empty slot, and in one that says "unbound" over a base that has a value.
+    meta: Option<&'static Meta>,
+    value: Value,
+}
+
+const EMPTY: Slot = Slot { token: 0, meta: None, value: Value::Bits(0) };
+
+/// What a write pushed out. Dropping it may run user code.
+#[derive(Default)]
+#[must_use = "drop it only after every borrow of the thread's state has ended"]
+pub(crate) struct Displaced {
+    /// The key's value before the write.
+    pub(crate) value: Option<Value>,
+    /// An older generation's value whose slot was needed. Kept to be dropped, like the rest.
+    #[expect(dead_code, reason = "held for its destructor")]
+    stale: Option<Value>,
+    tables: [Option<Table>; 2],
+    published: Published,
+}
+
+impl Displaced {
+    fn of(value: Option<Value>) -> Self {
+        Displaced { value, ..Displaced::default() }
+    }
+
+    fn and_table(mut self, table: Option<Table>) -> Self {
+        let free = usize::from(self.tables[0].is_some());
+        self.tables[free] = table;
+        self
+    }
+}
+
+impl Displaced {
+    /// Takes along what a record no longer shows.
+    pub(crate) fn and_published(mut self, published: Published) -> Self {
+        self.published = published;
+        self
+    }
+}
+
+type Unique<'a> = &'a mut HeaderSliceWithLengthProtected<Head, Slot>;
+
+fn index(token: u64) -> usize {
+    token as u32 as usize
+}
+
+/// Where `token` sits: at most `reach` places after its home.
+#[inline]
+fn position(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
+    let mask = slots.len().wrapping_sub(1);
+    let mut at = index(token);
+    for _ in 0..=reach {
+        if slots.get(at & mask)?.token == token {
+            return Some(at & mask);
+        }
+        at = at.wrapping_add(1);
+    }
+    None
+}
+
+impl Table {
+    fn empty(slots: usize, epoch: u64) -> Table {
+        let head = Head { epoch: AtomicU64::new(epoch), base: None, special: None, used: 0, reach: 0, derives: false };
+        Table(ThinArc::from_header_and_iter(head, (0..slots).map(|_| EMPTY)))
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    #[inline]
+    fn slots(&self) -> &[Slot] {
+        &self.0.slice
+    }
+
+    #[inline]
+    fn find(&self, token: u64) -> Option<&Slot> {
+        let slots = self.slots();
+        position(slots, self.head().reach, token).and_then(|at| slots.get(at))
+    }
+
+    /// The value stored under exactly this token. Constant time, hit or miss.
+    #[inline]
+    pub(crate) fn get(&self, token: u64) -> Option<&Value> {
+        let slot = match self.find(token) {
+            Some(slot) => slot,
+            None => self.head().base.as_ref()?.find(token)?,
+        };
+        slot.meta.map(|_| &slot.value)
+    }
+
+    /// The named and derived values.
+    #[inline]
+    pub(crate) fn special(&self) -> Option<&Table> {
+        self.head().special.as_ref()
+    }
+
+    /// Whether both are the very same table.
+    #[inline]
+    pub(crate) fn same(&self, other: &Table) -> bool {
+        std::ptr::eq(self.head(), other.head())
+    }
+
+    /// Whether capturing this table may have to call policy functions.
+    #[inline]
+    pub(crate) fn derives(&self) -> bool {
+        self.head().derives
+    }
+
+    #[inline]
+    fn is_unique(&mut self) -> bool {
+        self.0.with_arc_mut(|arc| Arc::get_mut(arc).is_some())
+    }
+
+    /// Runs `change` on the table if nobody else holds it.
+    #[inline]
+    fn in_place<R>(&mut self, change: impl FnOnce(Unique<'_>) -> R) -> Option<R> {
+        self.0.with_arc_mut(|arc| Arc::get_mut(arc).map(change))
+    }
+
+    /// Visits every bound slot, stale ones included.
+    pub(crate) fn each(&self, visit: &mut dyn FnMut(u64, &'static Meta, &Value)) {
+        let mut show = |slot: &Slot| {
+            if let Some(meta) = slot.meta {
+                visit(slot.token, meta, &slot.value);
+            }
+        };
+        self.slots().iter().for_each(&mut show);
+        if let Some(base) = &self.head().base {
+            base.slots().iter().filter(|s| self.find(s.token).is_none()).for_each(&mut show);
+        }
+    }
+
+    fn any(&self, mut wanted: impl FnMut(u64) -> bool) -> bool {
+        let mut found = false;
+        self.each(&mut |token, _, _| found |= wanted(token));
+        found || self.special().is_some_and(|t| t.any_flat(&mut wanted))
+    }
+
+    fn any_flat(&self, wanted: &mut impl FnMut(u64) -> bool) -> bool {
+        let mut found = false;
+        self.each(&mut |token, _, _| found |= wanted(token));
+        found
+    }
+}
+
+/// Puts a slot where reads will look for it. `Err` gives it back when there is no room.
+fn insert(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
+    let (len, used) = (table.slice().len(), table.header().used as usize);
+    let (mask, home) = (len.wrapping_sub(1), index(slot.token));
+    let reach = if used * 4 < len { len } else { len.min(REACH + 1) };
+    for distance in 0..reach {
+        let place = &mut table.slice_mut()[home.wrapping_add(distance) & mask];
+        let vacant = place.token == 0;
+        // An older generation of the same key is garbage: take its place.
+        let outdated = index(place.token) == index(slot.token) && place.token < slot.token;
+        if vacant || outdated {
+            let stale = std::mem::replace(place, slot);
+            let head = table.header_mut();
+            head.used += u32::from(vacant);
+            head.reach = head.reach.max(distance as u32);
+            return Ok(stale.meta.map(|_| stale.value));
+        }
+    }
+    Err(slot)
+}
+
+/// Binds or unbinds `key` in the table at `place`, copying first if the table is captured.
+#[inline]
+pub(crate) fn write(place: &mut Option<Table>, key: Key, value: Option<Value>) -> Displaced {
+    if let Some(table) = place
+        && let Some(old) = overwrite(table, key.token, &value)
+    {
+        // The common case: bound before, and not captured since.
+        return Displaced::of(swap_in(table, old, key, value));
+    }
+    write_slow(place, key, value)
+}
+
+/// Where `token` sits in this very table, if it may be changed in place.
+#[inline]
+fn overwrite(table: &mut Table, token: u64, value: &Option<Value>) -> Option<usize> {
+    if table.head().base.is_some() || value.is_none() {
+        return None;
+    }
+    let at = position(table.slots(), table.head().reach, token)?;
+    table.is_unique().then_some(at)
+}
+
+#[inline]
+fn swap_in(table: &mut Table, at: usize, key: Key, value: Option<Value>) -> Option<Value> {
+    table.in_place(|unique| {
+        let slot = &mut unique.slice_mut()[at];
+        let bound = slot.meta.replace(key.meta).is_some();
+        let old = std::mem::replace(&mut slot.value, value.unwrap_or(Value::Bits(0)));
+        bound.then_some(old)
+    })?
+}
+
+#[cold]
+#[inline(never)]
+fn write_slow(place: &mut Option<Table>, key: Key, value: Option<Value>) -> Displaced {
+    let folded = fold(place);
+    let old = place.as_ref().and_then(|t| t.get(key.token)).cloned();
+    if value.is_none() && old.is_none() {
+        return Displaced::default().and_table(folded);
+    }
+    let slot =
+        Slot { token: key.token, meta: value.is_some().then_some(key.meta), value: value.unwrap_or(Value::Bits(0)) };
+    let (stale, replaced) = match place.as_mut().map(|t| t.in_place(|unique| put(unique, slot.clone()))) {
+        Some(Some(Ok(stale))) => (stale, None),
+        _ => (None, grow(place, slot)),
+    };
+    Displaced { value: old, stale, tables: [folded, replaced], ..Displaced::default() }
+}
+
+/// Overwrites the token's own slot, or inserts one.
+fn put(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
+    match position(table.slice(), table.header().reach, slot.token) {
+        Some(at) => {
+            let was = std::mem::replace(&mut table.slice_mut()[at], slot);
+            Ok(was.meta.map(|_| was.value))
+        }
+        None => insert(table, slot),
+    }
+}
+
+/// Replaces the table by a roomier or unshared one that also holds `slot`. Returns the replaced table.
+fn grow(place: &mut Option<Table>, slot: Slot) -> Option<Table> {
+    let Some(old) = place else {
+        *place = Some(flat(&[slot], None));
+        return None;
+    };
+    let delta = match &old.head().base {
+        Some(_) => old.head().used as usize <= DELTA,
+        None => old.head().used as usize > FLAT && !old.is_unique(),
+    };
+    let new = if delta { over_base(old, slot) } else { merged(old, Some(slot), |token| Some(token)) };
+    place.replace(new)
+}
+
+/// A delta over `old`'s base, or over `old` itself when it has none.
+fn over_base(old: &Table, slot: Slot) -> Table {
+    let (own, base) = match &old.head().base {
+        Some(base) => (old.slots(), base.clone()),
+        None => (&[][..], old.clone()),
+    };
+    let mut slots: Vec<Slot> = own.iter().filter(|s| s.token != 0 && s.token != slot.token).cloned().collect();
+    slots.push(slot);
+    let mut new = flat(&slots, Some(old));
+    new.in_place(|unique| unique.header_mut().base = Some(base));
+    new
+}
+
+/// One flat table of everything readable in `old`, its tokens mapped, with `slot` on top.
+fn merged(old: &Table, slot: Option<Slot>, mut map: impl FnMut(u64) -> Option<u64>) -> Table {
+    let mut slots = Vec::with_capacity(old.slots().len() + 1);
+    old.each(&mut |token, meta, value| {
+        if slot.as_ref().is_none_or(|s| s.token != token)
+            && let Some(token) = map(token)
+        {
+            slots.push(Slot { token, meta: Some(meta), value: value.clone() });
+        }
+    });
+    slots.extend(slot.filter(|s| s.meta.is_some()));
+    flat(&slots, Some(old))
+}
+
+/// A table of exactly these slots; epoch, special values and flags are `like` the other's.
+fn flat(slots: &[Slot], like: Option<&Table>) -> Table {
+    let mut room = slots.len().max(1).next_power_of_two();
+    loop {
+        let epoch = like.map_or_else(key::clears, |t| t.head().epoch.load(Ordering::Relaxed));
+        let mut table = Table::empty(room, epoch);
+        let fits = table.in_place(|unique| {
+            let head = unique.header_mut();
+            head.special = like.and_then(|t| t.special().cloned());
+            head.derives =
+                like.is_some_and(Table::derives) || slots.iter().any(|s| s.meta.is_some_and(|m| m.derive.is_some()));
+            slots.iter().all(|slot| insert(unique, slot.clone()).is_ok())
+        });
+        if fits == Some(true) {
+            return table;
+        }
+        room *= 2;
+    }
+}
+
+/// Moves a delta into its base when nobody else holds either. Returns the emptied delta with the values it replaced.
+fn fold(place: &mut Option<Table>) -> Option<Table> {
+    let delta = place.as_mut()?;
+    let mut base = delta.in_place(|unique| unique.header_mut().base.take_if(|b| b.is_unique()))??;
+    let fits = delta.in_place(|own| {
+        base.in_place(|below| {
+            std::mem::swap(&mut below.header_mut().special, &mut own.header_mut().special);
+            let epoch = own.header().epoch.load(Ordering::Relaxed).min(below.header().epoch.load(Ordering::Relaxed));
+            below.header_mut().epoch = AtomicU64::new(epoch);
+            below.header_mut().derives |= own.header().derives;
+            own.slice_mut().iter_mut().filter(|s| s.token != 0).all(|slot| move_down(below, slot))
+        })
+    });
+    if fits == Some(Some(true)) {
+        return place.replace(base);
+    }
+    // No room below: what was moved is in the base, what was not is still in the delta; a merge sees both.
+    delta.in_place(|own| {
+        base.in_place(|below| std::mem::swap(&mut below.header_mut().special, &mut own.header_mut().special));
+        own.header_mut().base = Some(base);
+    });
+    let new = merged(delta, None, Some);
+    place.replace(new)
+}
+
+/// Exchanges the slot with its namesake below, or moves it into a free place there.
+fn move_down(below: Unique<'_>, slot: &mut Slot) -> bool {
+    if let Some(at) = position(below.slice(), below.header().reach, slot.token) {
+        std::mem::swap(&mut below.slice_mut()[at], slot);
+        return true;
+    }
+    match insert(below, std::mem::replace(slot, EMPTY)) {
+        Ok(stale) => {
+            slot.value = stale.unwrap_or(Value::Bits(0));
+            true
+        }
+        Err(back) => {
+            *slot = back;
+            false
+        }
+    }
+}
+
+/// Binds or unbinds a named or derived key in the special table below `place`.
+pub(crate) fn write_special(place: &mut Option<Table>, key: Key, value: Option<Value>) -> Displaced {
+    if place.is_none() && value.is_none() {
+        return Displaced::default();
+    }
+    let replaced = own(place);
+    let displaced = place.as_mut().and_then(|outer| {
+        outer.in_place(|unique| {
+            let head = unique.header_mut();
+            head.derives |= key.meta.derive.is_some();
+            write(&mut head.special, key, value)
+        })
+    });
+    displaced.unwrap_or_default().and_table(replaced)
+}
+
+/// Makes sure that `place` holds a table nobody else does.
+fn own(place: &mut Option<Table>) -> Option<Table> {
+    let Some(table) = place else {
+        *place = Some(Table::empty(1, key::clears()));
+        return None;
+    };
+    if table.is_unique() {
+        return None;
+    }
+    let new = if table.head().base.is_none() && table.head().used as usize > FLAT {
+        let mut new = flat(&[], Some(table));
+        new.in_place(|unique| unique.header_mut().base = Some(table.clone()));
+        new
+    } else {
+        flat(&own_slots(table), Some(table)).with_base(table.head().base.clone())
+    };
+    place.replace(new)
+}
+
+fn own_slots(table: &Table) -> Vec<Slot> {
+    table.slots().iter().filter(|s| s.token != 0).cloned().collect()
+}
+
+impl Table {
+    fn with_base(mut self, base: Option<Table>) -> Table {
+        self.in_place(|unique| unique.header_mut().base = base);
+        self
+    }
+
+    /// Whether a key was cleared or dropped since this table was last looked through.
+    #[inline]
+    pub(crate) fn is_dated(&self) -> bool {
+        self.head().epoch.load(Ordering::Relaxed) != key::clears()
+    }
+}
+
+/// Drops what was cleared since the table was last looked through. Returns the replaced table, if any.
+pub(crate) fn refresh(place: &mut Option<Table>) -> Option<Table> {
+    remap(place, |keys, token| keys.is_current(token).then_some(token))
+}
+
+/// Makes an immutable capture readable again after clears: values keep living under their key's present token.
+pub(crate) fn revive(place: &mut Option<Table>) -> Option<Table> {
+    remap(place, Registered::revived)
+}
+
+/// Reduces an immutable capture to the keys `wanted`.
+pub(crate) fn keep(place: &mut Option<Table>, wanted: impl Fn(u64) -> bool) -> Option<Table> {
+    let table = place.as_ref()?;
+    let map = |token| Some(token).filter(|token| wanted(*token));
+    let mut new = merged(table, None, map);
+    let special = table.special().map(|t| merged(t, None, map));
+    new.in_place(|unique| unique.header_mut().special = special);
+    place.replace(new)
+}
+
+fn remap(place: &mut Option<Table>, map: impl Fn(&Registered, u64) -> Option<u64>) -> Option<Table> {
+    let table = place.as_ref().filter(|t| t.is_dated())?;
+    let (epoch, keys) = (key::clears(), Registered::lock());
+    if !table.any(|token| map(&keys, token) != Some(token)) {
+        table.head().epoch.store(epoch, Ordering::Relaxed);
+        return None;
+    }
+    let mut new = merged(table, None, |token| map(&keys, token));
+    let special = table.special().map(|t| merged(t, None, |token| map(&keys, token)));
+    new.in_place(|unique| {
+        unique.header_mut().special = special;
+        unique.header_mut().epoch = AtomicU64::new(epoch);
+    });
+    place.replace(new)
+}
