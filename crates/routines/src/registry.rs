@@ -72,8 +72,8 @@ pub(crate) struct Info {
     pub(crate) birth: Birth,
     pub(crate) started: u64,
     pub(crate) published: Published,
-    /// The beat some dump saw, and when it saw it first: Go tells waiting times the same way (`waitsince`).
-    pub(crate) seen: Option<(u64, u64)>,
+    /// The beat some dump saw last, and when it was first seen (0: never): Go tells waiting times the same way (`waitsince`).
+    pub(crate) seen: (u64, u64),
 }
 
 static REGISTRY: [Mutex<Vec<Arc<Record>>>; SHARDS] = [const { Mutex::new(Vec::new()) }; SHARDS];
@@ -103,7 +103,7 @@ impl Record {
         info.birth = birth;
         info.started = clock::now();
         info.published = published;
-        info.seen = None;
+        info.seen = (0, 0);
         self.laden.store(laden, Ordering::Relaxed);
         self.beat.store(0, Ordering::Relaxed);
         self.id.store(id, Ordering::Relaxed);
@@ -112,7 +112,7 @@ impl Record {
     fn register(id: u64, birth: Birth, published: Published) -> Arc<Record> {
         let number = NEXT_SHARD.fetch_add(1, Ordering::Relaxed);
         let empty = Birth { parent: 0, kind: Kind::Thread, location: None, name: None };
-        let info = Info { birth: empty, started: 0, published: Published::NOTHING, seen: None };
+        let info = Info { birth: empty, started: 0, published: Published::NOTHING, seen: (0, 0) };
         let record = Arc::new(Record {
             id: AtomicU64::new(0),
             beat: AtomicU64::new(0),

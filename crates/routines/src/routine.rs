@@ -217,8 +217,8 @@ fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
             return None;
         }
         let first = (beat, now);
-        let seen = info.seen.filter(|seen| seen.0 == beat);
-        info.seen = seen.or(Some(first));
+        let seen = Some(info.seen).filter(|seen| seen.0 == beat && seen.1 != 0);
+        info.seen = seen.unwrap_or(first);
         (info.birth.clone(), info.published.clone(), info.started, beat, seen)
     };
     let since = match (beat, seen) {
