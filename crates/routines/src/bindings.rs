@@ -51,7 +51,7 @@ impl Bindings {
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let mut cx = slot::context();
         self.bind(&mut cx);
-        slot::run_once(cx, f)
+        slot::run_once(&mut cx, f)
     }
 
     /// Carries the current context plus these bindings along with `future`.

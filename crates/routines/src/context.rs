@@ -17,11 +17,6 @@ impl Context {
     pub(crate) const EMPTY: Context = Context { shared: None, private: None };
 
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.shared.is_none() && self.private.is_none()
-    }
-
-    #[inline]
     pub(crate) fn get(&self, token: u64, never: bool, special: bool) -> Option<&Value> {
         let table = if never { self.private.as_ref() } else { self.shared.as_ref() }?;
         let table = if special { table.special()? } else { table };
@@ -99,18 +94,5 @@ impl Published {
             drop(table::refresh(half));
         }
         self
-    }
-}
-
-impl Published {
-    /// Gives up references that `cx` holds too, so that `cx` can be written in place; returns the others.
-    pub(crate) fn release(self, cx: &Context) -> Published {
-        let mine = [&cx.shared, &cx.private].map(|half| half.as_ref().and_then(Table::special));
-        let mut rest = self;
-        for (old, mine) in rest.0.iter_mut().zip(mine) {
-            // Never the last reference: `cx` holds one.
-            drop(old.take_if(|old| mine.is_some_and(|mine| mine.same(old))));
-        }
-        rest
     }
 }

@@ -43,6 +43,7 @@ impl Unborn {
 }
 
 /// The values that cross to a child of the current routine; *derive* functions run here, in the parent (R2, R6).
+#[inline]
 pub(crate) fn capture() -> Option<Table> {
     let mut shared = slot::crossing();
     if shared.as_ref().is_some_and(Table::derives) {
@@ -93,6 +94,7 @@ impl Identity {
     }
 
     /// A routine of its own from now on.
+    #[inline]
     pub(crate) fn own(birth: Birth, published: Published) -> Identity {
         Identity::Own { live: Some(slot::start(birth, published)), fresh: true }
     }
@@ -117,8 +119,8 @@ impl Identity {
     #[inline]
     pub(crate) fn who(&mut self) -> Who<'_> {
         match self {
-            Identity::Own { live, .. } => Who::Routine(live),
-            Identity::Unborn(_) | Identity::Root { .. } => Who::Same,
+            Identity::Own { live, .. } => Some(live),
+            Identity::Unborn(_) | Identity::Root { .. } => None,
         }
     }
 

@@ -29,13 +29,7 @@ impl<F> Job<F> {
         let announce = self.who.announce(&self.cx);
         self.who.mark_running();
         let step = || {
-            struct Values;
-            impl Drop for Values {
-                fn drop(&mut self) {
-                    slot::drain();
-                }
-            }
-            let _values = Values;
+            let _values = slot::Values;
             if announce {
                 slot::announce_current();
             }
@@ -57,14 +51,14 @@ impl<F> Job<F> {
             }
         }
         let work = self.work.take().expect("a thread runs once: `run_as_thread` takes it by value");
-        let cx = std::mem::take(&mut self.cx);
+        let mut cx = std::mem::take(&mut self.cx);
         if let Identity::Own { live, .. } = &mut self.who
             && let Some(live) = live.take()
         {
             slot::adopt_thread(live);
         }
         let _thread = Thread;
-        slot::run_once(cx, work)
+        slot::run_once(&mut cx, work)
     }
 }
 
@@ -135,7 +129,7 @@ where
     };
     move |argument| {
         if slot::id().as_u64() == maker {
-            return slot::run_once(here.clone(), || f(argument));
+            return slot::run_once(&mut here.clone(), || f(argument));
         }
         let birth = Birth { parent: maker, kind: Kind::Job, location: Some(location), name: None };
         let who = Identity::own(birth, away.special());

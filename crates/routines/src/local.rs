@@ -248,7 +248,27 @@ impl<T: Send + Sync + 'static> Local<T> {
     #[inline]
     #[track_caller]
     pub fn set(&self, value: T) -> Option<Taken<T>> {
-        match slot::write(self.key(), Some(Value::new(value))) {
+        let token = self.token.load(Ordering::Acquire);
+        // Bound before by an unnamed key, and not captured since: in place; a primitive stays in registers.
+        let Some(meta) = self.meta.get().filter(|_| !self.is_special()) else {
+            return self.set_slow(Value::new(value));
+        };
+        if let Some(bits) = Value::bits_of(&value) {
+            return match slot::exchange_bits(token, self.is_never(), (Some(meta), bits)) {
+                Some((was, old)) => was.and_then(|_| Value::Bits(old).into_taken()),
+                None => self.set_slow(Value::Bits(bits)),
+            };
+        }
+        match slot::exchange(token, self.is_never(), (Some(meta), Value::new(value))) {
+            Ok((was, old)) => was.and_then(|_| old.into_taken()),
+            Err((_, value)) => self.set_slow(value),
+        }
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn set_slow(&self, value: Value) -> Option<Taken<T>> {
+        match slot::write(self.key(), Some(value)) {
             Ok(mut displaced) => displaced.value.take().and_then(Value::into_taken),
             Err((refusal, _)) => refused(SetError::new(refusal), &self.label()),
         }

@@ -13,6 +13,7 @@ use triomphe::Arc;
 
 use crate::clock;
 use crate::context::Published;
+use crate::table::Table;
 
 /// Vacant records kept per thread: enough for a burst of spawns between two joins, 8 KB at most.
 const SPARE: usize = 64;
@@ -97,6 +98,7 @@ impl Record {
     }
 
     /// Makes a vacant record somebody's.
+    #[inline]
     fn fill(&self, id: u64, birth: Birth, published: Published) {
         let laden = birth.name.is_some() || !published.is_nothing();
         let mut info = self.info();
@@ -152,6 +154,7 @@ pub(crate) type Spare = Vec<Arc<Record>>;
 
 impl Live {
     /// Lists a new routine.
+    #[inline]
     pub(crate) fn start(spare: Option<Arc<Record>>, id: u64, birth: Birth, published: Published) -> Live {
         match spare {
             Some(record) => {
@@ -163,14 +166,13 @@ impl Live {
     }
 
     /// Unlists the routine. What its record held is returned, to be dropped outside every lock.
-    pub(crate) fn end(self, spare: Option<&mut Spare>) -> (Published, Option<Box<str>>) {
+    #[inline]
+    pub(crate) fn end(self, spare: Option<&mut Spare>) -> Option<(Published, Option<Box<str>>)> {
         self.0.id.store(0, Ordering::Relaxed);
-        let held = if self.0.laden.load(Ordering::Relaxed) {
+        let held = self.0.laden.load(Ordering::Relaxed).then(|| {
             let mut info = self.0.info();
             (std::mem::take(&mut info.published), info.birth.name.take())
-        } else {
-            (Published::NOTHING, None)
-        };
+        });
         match spare {
             Some(spare) if spare.len() < SPARE => spare.push(self.0),
             _ => self.0.unregister(),
@@ -199,15 +201,19 @@ impl Live {
         self.0.beat.store((self.0.beat.load(Ordering::Relaxed) | 1) + 1, Ordering::Relaxed);
     }
 
-    /// Lets `change` exchange what the record shows while it holds no reference of its own to it.
-    pub(crate) fn publish<R>(&self, change: impl FnOnce(Published) -> (Published, R)) -> R {
+    /// Lets `change` exchange one half of what the record shows, under the record's lock.
+    #[inline]
+    pub(crate) fn publish<R>(&self, never: bool, change: impl FnOnce(&mut Option<Table>) -> R) -> R {
         let mut info = self.0.info();
-        let (published, result) = change(std::mem::take(&mut info.published));
-        if !published.is_nothing() {
-            self.0.laden.store(true, Ordering::Relaxed);
-        }
-        info.published = published;
+        let result = change(&mut info.published.0[usize::from(never)]);
+        self.0.laden.store(true, Ordering::Relaxed);
         result
+    }
+
+    /// Shows `published`; returns what was shown before.
+    pub(crate) fn publish_all(&self, published: Published) -> Published {
+        self.0.laden.store(true, Ordering::Relaxed);
+        std::mem::replace(&mut self.0.info().published, published)
     }
 
     pub(crate) fn rename(&self, name: Option<Box<str>>) -> Option<Box<str>> {
@@ -221,9 +227,16 @@ pub(crate) fn release(spare: Spare) {
     spare.iter().for_each(|record| record.unregister());
 }
 
+/// How many records there are, with room for those that come while they are copied: a list that grew under a shard's lock
+/// would stop spawns for as long as copying the list takes.
+fn room() -> usize {
+    let records: usize = (0..SHARDS as u32).map(|number| shard(number).len()).sum();
+    records + records / 8 + SHARDS
+}
+
 /// The ids of all live routines: locks one shard at a time, and copies nothing but ids.
 pub(crate) fn ids() -> Vec<u64> {
-    let mut ids = Vec::new();
+    let mut ids = Vec::with_capacity(room());
     for number in 0..SHARDS as u32 {
         ids.extend(shard(number).iter().map(|record| record.id()).filter(|id| *id != 0));
     }
@@ -232,7 +245,7 @@ pub(crate) fn ids() -> Vec<u64> {
 
 /// The records of all live routines.
 pub(crate) fn records() -> Vec<Arc<Record>> {
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(room());
     for number in 0..SHARDS as u32 {
         all.extend(shard(number).iter().filter(|record| record.id() != 0).cloned());
     }

@@ -23,7 +23,7 @@ use crate::error::{Refusal, SetError};
 use crate::id::{self, Block, RoutineId};
 use crate::key::Key;
 use crate::registry::{self, Birth, Kind, Live, Spare};
-use crate::table::{Displaced, Table};
+use crate::table::{self, Bound, Displaced, Table};
 use crate::value::Value;
 
 /// The task the thread is running now, as a non-zero number, or 0 outside every task.
@@ -48,13 +48,14 @@ enum Life {
 }
 
 /// How to undo what is set in the current frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Undo {
     /// Nothing to undo: the context belongs to this frame and ends with it.
     Owned,
-    /// Nothing was set yet.
+    /// Nothing was set yet; the first write saves the context.
     Clean,
-    /// The context to put back.
-    Saved(Context),
+    /// The context to put back is in [`Slot::saved`].
+    Saved,
 }
 
 /// An entered guard's view of what it replaced.
@@ -62,35 +63,47 @@ struct Held {
     number: u64,
     live: bool,
     location: &'static Location<'static>,
-    outer: Outer,
-}
-
-/// What a frame puts back, besides the context itself.
-struct Outer {
     id: u64,
     stamp: u64,
-    undo: Undo,
+    outer: Outer,
     cx: Context,
 }
 
+/// What a frame sets aside of the frame around it.
+struct Outer {
+    undo: Undo,
+    saved: Option<Box<Context>>,
+}
+
+impl Outer {
+    const NONE: Outer = Outer { undo: Undo::Owned, saved: None };
+}
+
+/// One thread's state. Word-sized cells: a frame exchanges registers with them, and a pointer that is taken out is out of
+/// everyone's reach until it is put back.
+///
+/// In this order, so that no two words of a context are neighbours here: the compiler would exchange them as one wide word,
+/// which waits for the narrow stores before it (measured: 13 ns a poll).
+#[repr(C)]
 pub(crate) struct Slot {
     /// The current id when no access needs the ownership check, else 0: the one load of the fast path.
     fast: Cell<u64>,
+    shared: Kept<Table>,
     id: Cell<u64>,
+    private: Kept<Table>,
     /// The task that installed what is current, 0 outside every task.
     stamp: Cell<u64>,
-    /// The thread's own id.
-    base: Cell<u64>,
-    life: Cell<Life>,
-    clean: Cell<bool>,
-    cx: RefCell<ManuallyDrop<Context>>,
-    undo: RefCell<ManuallyDrop<Undo>>,
-    live: RefCell<Option<ManuallyDrop<Live>>>,
-    held: RefCell<ManuallyDrop<Vec<Held>>>,
+    live: Kept<Live>,
     /// Mirrors `held.len()`.
     depth: Cell<usize>,
+    saved: Kept<Box<Context>>,
     /// Guards below this belong to frames further out.
     floor: Cell<usize>,
+    undo: Cell<Undo>,
+    life: Cell<Life>,
+    /// The thread's own id.
+    base: Cell<u64>,
+    held: RefCell<ManuallyDrop<Vec<Held>>>,
     numbers: Cell<u64>,
     block: Cell<Block>,
     spare: RefCell<ManuallyDrop<Spare>>,
@@ -100,6 +113,38 @@ pub(crate) struct Slot {
 
 const _: () = assert!(!mem::needs_drop::<Slot>(), "a slot with a destructor could not be read at thread exit");
 
+/// An owned pointer in a cell without a destructor; [`Slot::exit`] empties it.
+struct Kept<T>(Cell<Option<ManuallyDrop<T>>>);
+
+impl<T> Kept<T> {
+    const EMPTY: Self = Kept(Cell::new(None));
+
+    #[inline]
+    fn replace(&self, value: Option<T>) -> Option<T> {
+        self.0.replace(value.map(ManuallyDrop::new)).map(ManuallyDrop::into_inner)
+    }
+
+    #[inline]
+    fn take(&self) -> Option<T> {
+        self.replace(None)
+    }
+
+    /// Puts back what was taken.
+    #[inline]
+    fn put(&self, value: Option<T>) {
+        self.0.set(value.map(ManuallyDrop::new));
+    }
+
+    /// Lends the value out. Code that looks meanwhile (only an allocator could) finds nothing.
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut Option<T>) -> R) -> R {
+        let mut value = self.take();
+        let result = f(&mut value);
+        self.put(value);
+        result
+    }
+}
+
 thread_local! {
     static SLOT: Slot = const {
         Slot {
@@ -108,10 +153,11 @@ thread_local! {
             stamp: Cell::new(0),
             base: Cell::new(0),
             life: Cell::new(Life::New),
-            clean: Cell::new(false),
-            cx: RefCell::new(ManuallyDrop::new(Context::EMPTY)),
-            undo: RefCell::new(ManuallyDrop::new(Undo::Owned)),
-            live: RefCell::new(None),
+            undo: Cell::new(Undo::Owned),
+            saved: Kept::EMPTY,
+            shared: Kept::EMPTY,
+            private: Kept::EMPTY,
+            live: Kept::EMPTY,
             held: RefCell::new(ManuallyDrop::new(Vec::new())),
             depth: Cell::new(0),
             floor: Cell::new(0),
@@ -160,6 +206,7 @@ fn id_checked() -> RoutineId {
 }
 
 /// The number of a routine to come.
+#[inline]
 pub(crate) fn next_id() -> u64 {
     SLOT.with(|slot| {
         let mut block = slot.block.get();
@@ -172,24 +219,20 @@ pub(crate) fn next_id() -> u64 {
 /// The current routine's record, if it is one of ours.
 pub(crate) fn record() -> Option<triomphe::Arc<registry::Record>> {
     SLOT.with(|slot| {
-        if !slot.owned() || RoutineId::from_u64(slot.id.get())?.is_foreign() {
+        if !slot.owned() || slot.is_foreign() {
             return None;
         }
-        slot.live.try_borrow().ok()?.as_ref().map(|live| live.record())
+        slot.live.with(|live| live.as_ref().map(Live::record))
     })
 }
 
 /// Names the current routine; `false` if it has no record.
 pub(crate) fn rename(name: Option<Box<str>>) -> bool {
     SLOT.with(|slot| {
-        let owned = slot.owned() && slot.id.get() & (1 << 63) == 0;
-        match slot.live.borrow().as_ref().filter(|_| owned) {
-            Some(live) => {
-                drop(live.rename(name));
-                true
-            }
-            None => false,
+        if !slot.owned() || slot.is_foreign() {
+            return false;
         }
+        slot.live.with(|live| live.as_ref().map(|live| live.rename(name))).is_some()
     })
 }
 
@@ -207,8 +250,11 @@ pub(crate) fn get(token: u64, never: bool, special: bool) -> Option<Value> {
         if slot.fast.get() == 0 && !slot.owned() {
             return None;
         }
-        // Borrowed only by an allocator that reads locals while a context is being built: it sees nothing.
-        slot.cx.try_borrow().ok()?.get(token, never, special).cloned()
+        slot.half(never).with(|table| {
+            let table = table.as_ref()?;
+            let table = if special { table.special()? } else { table };
+            table.get(token).cloned()
+        })
     })
 }
 
@@ -219,7 +265,7 @@ pub(crate) fn published() -> Published {
             return Published::NOTHING;
         }
         slot.refresh();
-        slot.cx.try_borrow().map_or(Published::NOTHING, |cx| cx.special())
+        slot.with_cx(|cx| cx.special())
     })
 }
 
@@ -230,7 +276,7 @@ pub(crate) fn context() -> Context {
             return Context::EMPTY;
         }
         slot.refresh();
-        slot.cx.try_borrow().map_or(Context::EMPTY, |cx| (**cx).clone())
+        slot.with_cx(|cx| cx.clone())
     })
 }
 
@@ -242,71 +288,82 @@ pub(crate) fn crossing() -> Option<Table> {
             return None;
         }
         slot.refresh();
-        slot.cx.try_borrow().ok()?.shared.clone()
+        slot.shared.with(|table| table.clone())
     })
 }
 
 // ===== writing =====
 
-/// Binds or unbinds a key until the innermost frame ends. Drop the result when convenient: no borrow is held.
+/// Exchanges the bits bound under an unnamed key's token, if that can be done in place; `None` says to use [`write`].
 #[inline]
+pub(crate) fn exchange_bits(token: u64, never: bool, new: Bound<u64>) -> Option<Bound<u64>> {
+    SLOT.with(|slot| {
+        if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
+            return None;
+        }
+        slot.half(never).with(|table| table.as_mut()?.exchange_bits(token, new))
+    })
+}
+
+/// Exchanges the value of an unnamed key, if that can be done in place; `Err` gives it back for [`write`].
+#[inline]
+pub(crate) fn exchange(token: u64, never: bool, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
+    SLOT.with(|slot| {
+        if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
+            return Err(new);
+        }
+        slot.exchange(token, never, new)
+    })
+}
+
+/// Binds or unbinds a key until the innermost frame ends. Drop the result when convenient: nothing is lent out.
 pub(crate) fn write(key: Key, value: Option<Value>) -> Result<Displaced, (Refusal, Option<Value>)> {
     SLOT.with(|slot| {
         if let Err(refusal) = slot.writable() {
             return Err((refusal, value));
         }
         slot.begin_write();
-        Ok(slot.put(key, value))
+        Ok(slot.bind(key, value))
     })
 }
 
-/// Replaces the current frame's context.
-pub(crate) fn replace(change: impl FnOnce(&Context) -> Context) -> Result<(), SetError> {
+/// Replaces what `change` replaces of the current frame's context; it returns what was there.
+#[inline]
+pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<(), SetError> {
     SLOT.with(|slot| {
         slot.writable().map_err(SetError::new)?;
         slot.begin_write();
-        let mut cx = change(&slot.cx.borrow());
-        mem::swap(&mut **slot.cx.borrow_mut(), &mut cx);
-        let unpublished = slot.publish_if(&cx);
-        drop((cx, unpublished));
+        let old = slot.with_cx(change);
+        let unpublished = slot.publish_if(&old);
+        drop((old, unpublished));
         Ok(())
     })
 }
 
 // ===== frames =====
 
-/// Whose frame it is.
-pub(crate) enum Who<'a> {
-    /// The routine that is current anyway.
-    Same,
-    /// A routine of its own, whose record is lent to the thread meanwhile.
-    Routine(&'a mut Option<Live>),
-}
+/// The record of a routine, lent to the thread while it runs; `None` for work of the routine that is current anyway.
+pub(crate) type Who<'a> = Option<&'a mut Option<Live>>;
 
 /// Runs `f` with `cx` as the context, then puts everything back as it was (R1), also on unwind (R10).
 ///
 /// `cx` holds the frame's context again afterwards. A guard entered in `f` and still live is closed; if `suspends` tells
 /// that `f` will be continued, it is reported.
-#[inline]
+#[inline(always)]
 pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, suspends: impl FnOnce(&R) -> bool) -> R {
-    let frame = Frame::enter(cx, who);
+    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0 };
+    frame.enter();
     let result = f();
     if SLOT.with(|slot| slot.depth.get() != frame.mark) && suspends(&result) {
         report_live_guards(frame.mark);
     }
-    drop(frame);
     result
 }
 
 /// Runs `f` with `cx` in the current routine, for the last time: the values die inside the frame.
-pub(crate) fn run_once<R>(mut cx: Context, f: impl FnOnce() -> R) -> R {
-    struct Values;
-    impl Drop for Values {
-        fn drop(&mut self) {
-            drain();
-        }
-    }
-    let announce = SLOT.with(|slot| cx.has_special() || slot.cx.borrow().has_special());
+#[inline]
+pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
+    let announce = cx.has_special() || SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()));
     let _outer = Announce(announce);
     let inner = || {
         let _values = Values;
@@ -315,7 +372,16 @@ pub(crate) fn run_once<R>(mut cx: Context, f: impl FnOnce() -> R) -> R {
         }
         f()
     };
-    run(&mut cx, Who::Same, inner, |_| false)
+    run(cx, None, inner, |_| false)
+}
+
+/// Drops the current frame's values when the frame's work ends, also on unwind.
+pub(crate) struct Values;
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        drain();
+    }
 }
 
 /// Shows the outer context's values again when an inner frame ends.
@@ -329,47 +395,36 @@ impl Drop for Announce {
     }
 }
 
+/// What an open frame puts back. Entered and left where it stands: moving it would cost more than all it does, because
+/// words that were just stored one by one cannot be forwarded to the wide loads of a copy.
 struct Frame<'a> {
     cx: &'a mut Context,
     who: Who<'a>,
     id: u64,
     stamp: u64,
-    undo: Undo,
-    clean: bool,
+    outer: Outer,
     mark: usize,
     floor: usize,
 }
 
-impl<'a> Frame<'a> {
+impl Frame<'_> {
     #[inline]
-    fn enter(cx: &'a mut Context, mut who: Who<'a>) -> Self {
+    fn enter(&mut self) {
         SLOT.with(|slot| {
-            let (id, stamp) = slot.identity();
-            let outer = (slot.id.get(), slot.stamp.replace(stamp));
-            match &mut who {
-                Who::Same => slot.id.set(id),
-                Who::Routine(live) => {
-                    slot.id.set(live.as_ref().map_or(id, Live::id));
-                    slot.lend(live);
-                }
+            let (mut id, stamp) = slot.identity();
+            if let Some(live) = &mut self.who {
+                id = live.as_ref().map_or(id, Live::id);
+                **live = slot.live.replace(live.take());
             }
-            mem::swap(&mut **slot.cx.borrow_mut(), cx);
-            let undo = mem::replace(&mut **slot.undo.borrow_mut(), Undo::Owned);
-            let mark = slot.depth.get();
-            let frame = Frame {
-                cx,
-                who,
-                id: outer.0,
-                stamp: outer.1,
-                undo,
-                clean: slot.clean.replace(false),
-                mark,
-                floor: slot.floor.replace(mark),
-            };
+            slot.swap_cx(self.cx);
+            slot.begin_frame(Undo::Owned, &mut self.outer);
+            self.id = slot.id.replace(id);
+            self.stamp = slot.stamp.replace(stamp);
+            self.mark = slot.depth.get();
+            self.floor = slot.floor.replace(self.mark);
             slot.settle_mode();
             slot.refresh();
-            frame
-        })
+        });
     }
 }
 
@@ -380,17 +435,15 @@ impl Drop for Frame<'_> {
             slot.close_guards(self.mark);
             slot.id.set(self.id);
             slot.stamp.set(self.stamp);
-            slot.clean.set(self.clean);
             slot.floor.set(self.floor);
-            if let Who::Routine(live) = &mut self.who {
-                slot.lend(live);
+            if let Some(live) = &mut self.who {
+                **live = slot.live.replace(live.take());
             }
-            mem::swap(&mut **slot.cx.borrow_mut(), self.cx);
-            let undo = mem::replace(&mut self.undo, Undo::Owned);
-            let garbage = mem::replace(&mut **slot.undo.borrow_mut(), undo);
+            slot.swap_cx(self.cx);
+            // A frame that owns its context saves nothing.
+            let _none = slot.end_frame(&mut self.outer);
             slot.settle_mode();
             slot.pop_dead_guards();
-            drop(garbage);
         });
     }
 }
@@ -401,37 +454,46 @@ pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce
     if SLOT.with(Slot::writable).is_err() {
         let mut cx = Context::EMPTY;
         drop(cx.write(key, Some(value)));
-        return run_once(cx, f);
+        return run_once(&mut cx, f);
     }
-    let binding = Binding::enter(token, key, value);
-    let result = f();
-    drop(binding);
-    result
+    let mut binding =
+        Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, never: key.class.never };
+    binding.enter(value);
+    f()
 }
 
+/// What an open scope puts back under its key. Not moved either: see [`Frame`].
 struct Binding<'a> {
     token: &'a AtomicU64,
     key: Key,
-    old: Displaced,
-    undo: Undo,
-    clean: bool,
+    never: bool,
+    /// What was bound, if it was exchanged in place.
+    bits: Option<Bound<u64>>,
+    /// What was bound otherwise.
+    old: Option<Value>,
+    outer: Outer,
     mark: usize,
     floor: usize,
 }
 
-impl<'a> Binding<'a> {
+impl Binding<'_> {
     #[inline]
-    fn enter(token: &'a AtomicU64, key: Key, value: Value) -> Self {
+    fn enter(&mut self, value: Value) {
         SLOT.with(|slot| {
-            let old = slot.put(key, Some(value));
-            let mark = slot.depth.get();
-            let clean = slot.clean.replace(true);
-            let undo = match clean {
-                true => Undo::Clean,
-                false => mem::replace(&mut **slot.undo.borrow_mut(), Undo::Clean),
-            };
-            Binding { token, key, old, undo, clean, mark, floor: slot.floor.replace(mark) }
-        })
+            match value {
+                Value::Bits(bits) if !self.key.class.special => {
+                    let new = (Some(self.key.meta), bits);
+                    self.bits = slot.half(self.never).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
+                    if self.bits.is_none() {
+                        self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
+                    }
+                }
+                value => self.old = slot.rebind(self.key, Some(value)),
+            }
+            slot.begin_frame(Undo::Clean, &mut self.outer);
+            self.mark = slot.depth.get();
+            self.floor = slot.floor.replace(self.mark);
+        });
     }
 }
 
@@ -441,57 +503,73 @@ impl Drop for Binding<'_> {
         SLOT.with(|slot| {
             slot.close_guards(self.mark);
             slot.floor.set(self.floor);
-            let untouched = slot.clean.replace(self.clean);
-            let replaced = match untouched && self.clean {
-                true => None,
-                false => {
-                    let undo = mem::replace(&mut self.undo, Undo::Owned);
-                    let set_inside = mem::replace(&mut **slot.undo.borrow_mut(), undo);
-                    match set_inside {
-                        Undo::Saved(mut cx) => {
-                            mem::swap(&mut **slot.cx.borrow_mut(), &mut cx);
-                            let unpublished = slot.publish_if(&cx);
-                            Some((cx, unpublished))
-                        }
-                        Undo::Owned | Undo::Clean => None,
-                    }
-                }
-            };
+            let set_inside = slot.end_frame(&mut self.outer);
             // A key that was cleared or dropped meanwhile has nothing to go back to.
             let current = self.token.load(Ordering::Acquire) == self.key.token;
-            let old = self.old.value.take().filter(|_| current);
-            let displaced = slot.put(self.key, old);
-            slot.pop_dead_guards();
-            drop(replaced);
-            drop(displaced);
+            if let (Some(old), None, true) = (self.bits, &set_inside, current) {
+                let half = slot.half(self.never);
+                if half.with(|t| t.as_mut()?.exchange_bits(self.key.token, old)).is_some() {
+                    return slot.pop_dead_guards();
+                }
+            }
+            match set_inside {
+                None if current => {
+                    let (bits, old) = (self.bits, self.old.take());
+                    let old = bits.map_or(old, |(meta, bits)| meta.map(|_| Value::Bits(bits)));
+                    let ended = slot.rebind(self.key, old);
+                    slot.pop_dead_guards();
+                    drop(ended);
+                }
+                set_inside => self.put_back(slot, set_inside, current),
+            }
         });
     }
 }
 
+impl Binding<'_> {
+    #[inline(never)]
+    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) {
+        let replaced = set_inside.map(|saved| {
+            let mut cx = *saved;
+            slot.swap_cx(&mut cx);
+            let unpublished = slot.publish_if(&cx);
+            (cx, unpublished)
+        });
+        let old = match self.bits {
+            Some((meta, bits)) => meta.map(|_| Value::Bits(bits)),
+            None => self.old.take(),
+        };
+        let (old, outdated) = if current { (old, None) } else { (None, old) };
+        let displaced = slot.bind(self.key, old);
+        slot.pop_dead_guards();
+        drop((replaced, outdated));
+        drop(displaced);
+    }
+}
+
 /// Drops the current frame's values while the frame is still current: their destructors may read and set locals.
+#[inline]
 pub(crate) fn drain() {
     // A destructor that sets again and again is cut off; the rest is dropped with the frame.
     for _ in 0..8 {
-        let cx = SLOT.with(|slot| mem::take(&mut **slot.cx.borrow_mut()));
-        if cx.is_empty() {
+        let (shared, private) = SLOT.with(|slot| (slot.shared.take(), slot.private.take()));
+        if shared.is_none() && private.is_none() {
             break;
         }
-        drop(cx);
+        drop(shared);
+        drop(private);
     }
 }
 
 /// Makes the current routine's record show the current context.
 pub(crate) fn announce_current() {
-    SLOT.with(|slot| {
-        if let Some(garbage) = slot.publish() {
-            drop(garbage);
-        }
-    });
+    drop(SLOT.with(Slot::publish));
 }
 
 // ===== routines =====
 
 /// Lists a new routine.
+#[inline]
 pub(crate) fn start(birth: Birth, published: Published) -> Live {
     let id = next_id();
     let spare = SLOT.with(|slot| slot.spare.try_borrow_mut().ok().and_then(|mut spare| spare.pop()));
@@ -499,12 +577,15 @@ pub(crate) fn start(birth: Birth, published: Published) -> Live {
 }
 
 /// Unlists a routine.
+#[inline]
 pub(crate) fn end(live: Live) {
     let held = SLOT.with(|slot| {
         let mut spare = slot.spare.try_borrow_mut().ok().filter(|_| slot.life.get() == Life::Live);
         live.end(spare.as_mut().map(|spare| &mut ***spare))
     });
-    drop(held);
+    if held.is_some() {
+        drop(held);
+    }
 }
 
 /// Makes `live` the routine of this very thread until [`leave_thread`].
@@ -527,21 +608,17 @@ pub(crate) fn take_root(me: (usize, usize)) -> bool {
 // ===== guards =====
 
 /// Makes `cx` current until [`leave_guard`] or the end of the enclosing frame; returns the guard's number.
-pub(crate) fn enter_guard(cx: Context, location: &'static Location<'static>) -> u64 {
+pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>) -> u64 {
     SLOT.with(|slot| {
         let (id, stamp) = slot.identity();
         let number = slot.numbers.get() + 1;
         slot.numbers.set(number);
-        let outer = Outer {
-            id: slot.id.replace(id),
-            stamp: slot.stamp.replace(stamp),
-            undo: mem::replace(&mut **slot.undo.borrow_mut(), Undo::Owned),
-            cx: mem::replace(&mut **slot.cx.borrow_mut(), cx),
-        };
-        // `clean` is saved by being recomputed from `undo` when the guard is popped.
-        slot.clean.set(false);
-        let unpublished = slot.publish_if(&outer.cx);
-        slot.held.borrow_mut().push(Held { number, live: true, location, outer });
+        let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(stamp));
+        slot.swap_cx(&mut cx);
+        let unpublished = slot.publish_if(&cx);
+        let mut outer = Outer::NONE;
+        slot.begin_frame(Undo::Owned, &mut outer);
+        slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, outer, cx });
         slot.depth.set(slot.depth.get() + 1);
         slot.settle_mode();
         drop(unpublished);
@@ -627,70 +704,145 @@ impl Slot {
         self.fast.set(if PROBE.get().is_none() { self.id.get() } else { 0 });
     }
 
+    #[inline]
+    fn is_foreign(&self) -> bool {
+        RoutineId::from_u64(self.id.get()).is_some_and(RoutineId::is_foreign)
+    }
+
+    #[inline]
+    fn half(&self, never: bool) -> &Kept<Table> {
+        if never { &self.private } else { &self.shared }
+    }
+
+    #[inline]
+    fn take_cx(&self) -> Context {
+        Context { shared: self.shared.take(), private: self.private.take() }
+    }
+
+    #[inline]
+    fn swap_cx(&self, cx: &mut Context) {
+        cx.shared = self.shared.replace(cx.shared.take());
+        cx.private = self.private.replace(cx.private.take());
+    }
+
+    #[inline]
+    fn with_cx<R>(&self, f: impl FnOnce(&mut Context) -> R) -> R {
+        let mut cx = self.take_cx();
+        let result = f(&mut cx);
+        self.shared.put(cx.shared);
+        self.private.put(cx.private);
+        result
+    }
+
+    /// Opens a frame's own undo state and sets the outer frame's aside.
+    #[inline]
+    fn begin_frame(&self, undo: Undo, outer: &mut Outer) {
+        outer.undo = self.undo.replace(undo);
+        if outer.undo == Undo::Saved {
+            outer.saved = self.saved.take();
+        }
+    }
+
+    /// Puts the outer frame's undo state back; returns the context to go back to if the inner frame changed it.
+    #[inline]
+    fn end_frame(&self, outer: &mut Outer) -> Option<Box<Context>> {
+        let saved = if self.undo.get() == Undo::Saved { self.saved.take() } else { None };
+        self.undo.set(outer.undo);
+        if outer.undo == Undo::Saved {
+            self.saved.put(outer.saved.take());
+        }
+        saved
+    }
+
     /// Saves the context the current frame began with before its first change.
     #[inline]
     fn begin_write(&self) {
-        if self.clean.replace(false) {
-            let saved = (**self.cx.borrow()).clone();
-            **self.undo.borrow_mut() = Undo::Saved(saved);
+        if self.undo.get() == Undo::Clean {
+            self.saved.put(Some(Box::new(self.with_cx(|cx| cx.clone()))));
+            self.undo.set(Undo::Saved);
         }
     }
 
     #[inline]
-    fn put(&self, key: Key, value: Option<Value>) -> Displaced {
-        if key.class.special {
-            return self.put_published(key, value);
-        }
-        self.cx.borrow_mut().write(key, value)
+    fn exchange(&self, token: u64, never: bool, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
+        self.half(never).with(|table| match table {
+            Some(table) => table.exchange(token, new),
+            None => Err(new),
+        })
     }
 
-    /// Writes a named value, and shows it.
+    /// Binds or unbinds a key and returns what was bound. Nothing else is displaced if that can be done in place.
+    #[inline]
+    fn rebind(&self, key: Key, value: Option<Value>) -> Option<Value> {
+        if key.class.special {
+            return self.bind(key, value).value.take();
+        }
+        match self.exchange(key.token, key.class.never, table::bound(key, value)) {
+            Ok((meta, old)) => meta.map(|_| old),
+            Err((meta, value)) => self.bind(key, meta.map(|_| value)).value.take(),
+        }
+    }
+
     #[inline(never)]
-    fn put_published(&self, key: Key, value: Option<Value>) -> Displaced {
-        let live = self.live.borrow();
-        let Some(live) = live.as_ref().filter(|_| self.id.get() & (1 << 63) == 0) else {
-            return self.cx.borrow_mut().write(key, value);
-        };
-        live.publish(|published| {
-            let mut cx = self.cx.borrow_mut();
-            // With the record's reference gone the write is in place, unless someone else captured the values.
-            let kept = published.release(&cx);
-            let displaced = cx.write(key, value);
-            (cx.special(), displaced.and_published(kept))
+    fn bind(&self, key: Key, value: Option<Value>) -> Displaced {
+        if key.class.special && !self.is_foreign() {
+            return self.live.with(|live| match live {
+                Some(live) => self.bind_published(live, key, value),
+                None => self.with_cx(|cx| cx.write(key, value)),
+            });
+        }
+        self.with_cx(|cx| cx.write(key, value))
+    }
+
+    /// Binds a named value, and shows it.
+    fn bind_published(&self, live: &Live, key: Key, value: Option<Value>) -> Displaced {
+        let never = key.class.never;
+        self.half(never).with(|half| {
+            live.publish(never, |shown| {
+                // With the record's own reference gone the write is in place, unless someone else captured the values.
+                let same = |shown: &mut Table| half.as_ref().and_then(Table::special).is_some_and(|t| t.same(shown));
+                // Never the last reference: the context holds one.
+                drop(shown.take_if(same));
+                let kept = shown.take();
+                let displaced = match table::exchange_special(half, key.token, table::bound(key, value)) {
+                    Ok((meta, old)) => Displaced::of(meta.map(|_| old)),
+                    Err((meta, value)) => table::write_special(half, key, meta.map(|_| value)),
+                };
+                *shown = half.as_ref().and_then(Table::special).cloned();
+                displaced.and_published(kept)
+            })
         })
     }
 
     /// Shows the current context if it or the one it replaced has anything to show. Returns what was shown before.
     #[inline]
     fn publish_if(&self, replaced: &Context) -> Option<Published> {
-        if replaced.has_special() || self.cx.borrow().has_special() { self.publish() } else { None }
+        let shows = replaced.has_special() || self.with_cx(|cx| cx.has_special());
+        if shows { self.publish() } else { None }
     }
 
     fn publish(&self) -> Option<Published> {
-        if self.id.get() & (1 << 63) != 0 {
+        if self.is_foreign() {
             return None;
         }
-        let live = self.live.borrow();
-        let published = self.cx.borrow().special();
-        live.as_ref().map(|live| live.publish(|old| (published, old)))
-    }
-
-    /// Exchanges the thread's record with a frame's.
-    #[inline]
-    fn lend(&self, live: &mut Option<Live>) {
-        let mine = self.live.replace(live.take().map(ManuallyDrop::new));
-        *live = mine.map(ManuallyDrop::into_inner);
+        let published = self.with_cx(|cx| cx.special());
+        self.live.with(|live| live.as_ref().map(|live| live.publish_all(published)))
     }
 
     /// Lets go of values whose key was cleared.
     #[inline]
     fn refresh(&self) {
-        let dated = self.cx.try_borrow().is_ok_and(|cx| cx.is_dated());
-        if dated {
-            let garbage = self.cx.borrow_mut().refresh();
-            let unpublished = garbage.iter().any(Option::is_some).then(|| self.publish());
-            drop((garbage, unpublished));
+        if self.with_cx(|cx| cx.is_dated()) {
+            self.refresh_dated();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refresh_dated(&self) {
+        let garbage = self.with_cx(|cx| cx.refresh());
+        let unpublished = garbage.iter().any(Option::is_some).then(|| self.publish());
+        drop((garbage, unpublished));
     }
 
     /// Closes every guard entered since `mark`.
@@ -711,17 +863,15 @@ impl Slot {
 
     #[cold]
     fn pop_guard(&self) {
-        let Some(held) = self.held.borrow_mut().pop() else { return };
+        let Some(mut held) = self.held.borrow_mut().pop() else { return };
         self.depth.set(self.depth.get() - 1);
-        let Outer { id, stamp, undo, mut cx } = held.outer;
-        self.id.set(id);
-        self.stamp.set(stamp);
-        self.clean.set(matches!(undo, Undo::Clean));
-        let undo = mem::replace(&mut **self.undo.borrow_mut(), undo);
-        mem::swap(&mut **self.cx.borrow_mut(), &mut cx);
+        self.id.set(held.id);
+        self.stamp.set(held.stamp);
+        let _none = self.end_frame(&mut held.outer);
+        self.swap_cx(&mut held.cx);
         self.settle_mode();
-        let unpublished = self.publish_if(&cx);
-        drop((undo, cx, unpublished));
+        let unpublished = self.publish_if(&held.cx);
+        drop((held, unpublished));
     }
 
     /// Makes an untouched thread a routine.
@@ -748,7 +898,7 @@ impl Slot {
         if let Some(live) = &live {
             live.running();
         }
-        *self.live.borrow_mut() = live.map(ManuallyDrop::new);
+        self.live.put(live);
         self.settle_mode();
     }
 
@@ -761,9 +911,8 @@ impl Slot {
         self.close_guards(0);
         drain();
         self.life.set(Life::Gone);
-        let rest = mem::take(&mut **self.cx.borrow_mut());
-        let live = self.live.take().map(ManuallyDrop::into_inner);
-        if let Some(live) = live {
+        let rest = (self.take_cx(), self.saved.take());
+        if let Some(live) = self.live.take() {
             drop(live.end(None));
         }
         registry::release(mem::take(&mut **self.spare.borrow_mut()));

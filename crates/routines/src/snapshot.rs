@@ -69,13 +69,13 @@ impl Snapshot {
     /// If there is no routine here to hold the values.
     pub fn try_restore(&self) -> Result<(), SetError> {
         let shared = self.revived();
-        slot::replace(|cx| Context { shared, private: cx.private.clone() })
+        slot::replace(|cx| Context { shared: std::mem::replace(&mut cx.shared, shared), private: None })
     }
 
     /// Runs `f` with exactly these values bound; the outer context is back afterwards, also on panic.
     #[inline]
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        slot::run_once(self.context(), f)
+        slot::run_once(&mut self.context(), f)
     }
 
     /// Carries exactly these values along with `future`.
@@ -231,5 +231,5 @@ impl Drop for Guard {
 /// ```
 pub fn flush() {
     // Refused only where nothing is bound.
-    let _ = slot::replace(|_| Context::EMPTY);
+    let _ = slot::replace(std::mem::take);
 }

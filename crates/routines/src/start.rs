@@ -90,6 +90,7 @@ impl RoutineBuilder {
     }
 
     /// Makes the future a routine, to be given to an executor.
+    #[inline]
     pub fn future<F: Future>(self, future: F) -> Carried<F> {
         Carried::new(future, self.start())
     }
@@ -112,6 +113,7 @@ impl RoutineBuilder {
         move || job.run_as_thread()
     }
 
+    #[inline]
     fn start(self) -> (Context, Identity) {
         let shared = if self.detached { None } else { identity::capture() };
         let cx = Context { shared, private: None };

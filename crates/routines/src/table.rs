@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use triomphe::{Arc, HeaderSliceWithLengthProtected, ThinArc};
 
-use crate::context::Published;
 use crate::key::{self, Key, Meta, Registered};
 use crate::value::Value;
 
@@ -64,11 +63,12 @@ pub(crate) struct Displaced {
     #[expect(dead_code, reason = "held for its destructor")]
     stale: Option<Value>,
     tables: [Option<Table>; 2],
-    published: Published,
+    published: Option<Table>,
 }
 
 impl Displaced {
-    fn of(value: Option<Value>) -> Self {
+    #[inline]
+    pub(crate) fn of(value: Option<Value>) -> Self {
         Displaced { value, ..Displaced::default() }
     }
 
@@ -81,7 +81,7 @@ impl Displaced {
 
 impl Displaced {
     /// Takes along what a record no longer shows.
-    pub(crate) fn and_published(mut self, published: Published) -> Self {
+    pub(crate) fn and_published(mut self, published: Option<Table>) -> Self {
         self.published = published;
         self
     }
@@ -96,18 +96,35 @@ fn index(token: u64) -> usize {
 /// Where `token` sits: at most `reach` places after its home.
 #[inline]
 fn position(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
-    let mask = slots.len().wrapping_sub(1);
-    let mut at = index(token);
-    for _ in 0..=reach {
-        if slots.get(at & mask)?.token == token {
-            return Some(at & mask);
-        }
-        at = at.wrapping_add(1);
+    let home = index(token) & slots.len().wrapping_sub(1);
+    if slots.get(home)?.token == token {
+        return Some(home);
     }
-    None
+    if reach == 0 { None } else { position_after(slots, reach, token) }
+}
+
+#[inline(never)]
+fn position_after(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
+    let mask = slots.len().wrapping_sub(1);
+    let places = (1..=reach as usize).map(|distance| index(token).wrapping_add(distance) & mask);
+    places.into_iter().find(|at| slots.get(*at).is_some_and(|slot| slot.token == token))
 }
 
 impl Table {
+    /// A table of one slot. Apart from [`flat`] because it is what nearly every first write after a capture makes.
+    #[inline]
+    fn single(slot: Slot, like: Option<&Table>, base: Option<Table>) -> Table {
+        let head = Head {
+            epoch: AtomicU64::new(like.map_or_else(key::clears, |t| t.head().epoch.load(Ordering::Relaxed))),
+            base,
+            special: like.and_then(|t| t.special().cloned()),
+            used: 1,
+            reach: 0,
+            derives: like.is_some_and(Table::derives) || slot.meta.is_some_and(|m| m.derive.is_some()),
+        };
+        Table(ThinArc::from_header_and_iter(head, std::iter::once(slot)))
+    }
+
     fn empty(slots: usize, epoch: u64) -> Table {
         let head = Head { epoch: AtomicU64::new(epoch), base: None, special: None, used: 0, reach: 0, derives: false };
         Table(ThinArc::from_header_and_iter(head, (0..slots).map(|_| EMPTY)))
@@ -215,39 +232,56 @@ fn insert(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
     Err(slot)
 }
 
+/// A binding as a slot holds it: nothing bound is `None` with zero bits.
+pub(crate) type Bound<V> = (Option<&'static Meta>, V);
+
+impl Table {
+    /// Exchanges the bits bound under `token`, if that can be done in place: a primitive bound here before, and no capture
+    /// since. Everything stays in registers.
+    #[inline]
+    pub(crate) fn exchange_bits(&mut self, token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
+        let at = position(self.slots(), self.head().reach, token)?;
+        self.in_place(|unique| {
+            let slot = unique.slice_mut().get_mut(at)?;
+            match &mut slot.value {
+                Value::Bits(bits) => Some((std::mem::replace(&mut slot.meta, new.0), std::mem::replace(bits, new.1))),
+                Value::Shared(_) => None,
+            }
+        })?
+    }
+
+    /// Exchanges the value bound under `token`, if that can be done in place; `Err` gives it back.
+    #[inline]
+    pub(crate) fn exchange(&mut self, token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
+        let Some(at) = position(self.slots(), self.head().reach, token) else { return Err(new) };
+        self.0.with_arc_mut(|arc| match Arc::get_mut(arc).and_then(|unique| unique.slice_mut().get_mut(at)) {
+            Some(slot) => Ok((std::mem::replace(&mut slot.meta, new.0), std::mem::replace(&mut slot.value, new.1))),
+            None => Err(new),
+        })
+    }
+}
+
 /// Binds or unbinds `key` in the table at `place`, copying first if the table is captured.
 #[inline]
 pub(crate) fn write(place: &mut Option<Table>, key: Key, value: Option<Value>) -> Displaced {
-    if let Some(table) = place
-        && let Some(old) = overwrite(table, key.token, &value)
-    {
-        // The common case: bound before, and not captured since.
-        return Displaced::of(swap_in(table, old, key, value));
+    match place {
+        Some(table) if table.head().base.is_none() => match table.exchange(key.token, bound(key, value)) {
+            Ok((meta, old)) => Displaced::of(meta.map(|_| old)),
+            Err((meta, value)) => write_slow(place, key, meta.map(|_| value)),
+        },
+        _ => write_slow(place, key, value),
     }
-    write_slow(place, key, value)
 }
 
-/// Where `token` sits in this very table, if it may be changed in place.
+/// A write as a slot will hold it.
 #[inline]
-fn overwrite(table: &mut Table, token: u64, value: &Option<Value>) -> Option<usize> {
-    if table.head().base.is_some() || value.is_none() {
-        return None;
+pub(crate) fn bound(key: Key, value: Option<Value>) -> Bound<Value> {
+    match value {
+        Some(value) => (Some(key.meta), value),
+        None => (None, Value::Bits(0)),
     }
-    let at = position(table.slots(), table.head().reach, token)?;
-    table.is_unique().then_some(at)
 }
 
-#[inline]
-fn swap_in(table: &mut Table, at: usize, key: Key, value: Option<Value>) -> Option<Value> {
-    table.in_place(|unique| {
-        let slot = &mut unique.slice_mut()[at];
-        let bound = slot.meta.replace(key.meta).is_some();
-        let old = std::mem::replace(&mut slot.value, value.unwrap_or(Value::Bits(0)));
-        bound.then_some(old)
-    })?
-}
-
-#[cold]
 #[inline(never)]
 fn write_slow(place: &mut Option<Table>, key: Key, value: Option<Value>) -> Displaced {
     let folded = fold(place);
@@ -278,7 +312,7 @@ fn put(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
 /// Replaces the table by a roomier or unshared one that also holds `slot`. Returns the replaced table.
 fn grow(place: &mut Option<Table>, slot: Slot) -> Option<Table> {
     let Some(old) = place else {
-        *place = Some(flat(&[slot], None));
+        *place = Some(Table::single(slot, None, None));
         return None;
     };
     let delta = match &old.head().base {
@@ -295,6 +329,9 @@ fn over_base(old: &Table, slot: Slot) -> Table {
         Some(base) => (old.slots(), base.clone()),
         None => (&[][..], old.clone()),
     };
+    if own.iter().all(|s| s.token == 0 || s.token == slot.token) {
+        return Table::single(slot, Some(old), Some(base));
+    }
     let mut slots: Vec<Slot> = own.iter().filter(|s| s.token != 0 && s.token != slot.token).cloned().collect();
     slots.push(slot);
     let mut new = flat(&slots, Some(old));
@@ -304,6 +341,11 @@ fn over_base(old: &Table, slot: Slot) -> Table {
 
 /// One flat table of everything readable in `old`, its tokens mapped, with `slot` on top.
 fn merged(old: &Table, slot: Option<Slot>, mut map: impl FnMut(u64) -> Option<u64>) -> Table {
+    if let (Some(slot), [only], None) = (&slot, old.slots(), &old.head().base)
+        && (only.token == slot.token || only.meta.is_none())
+    {
+        return Table::single(slot.clone(), Some(old), None);
+    }
     let mut slots = Vec::with_capacity(old.slots().len() + 1);
     old.each(&mut |token, meta, value| {
         if slot.as_ref().is_none_or(|s| s.token != token)
@@ -393,6 +435,20 @@ pub(crate) fn write_special(place: &mut Option<Table>, key: Key, value: Option<V
         })
     });
     displaced.unwrap_or_default().and_table(replaced)
+}
+
+/// [`Table::exchange`] in the special table below `place`.
+#[inline]
+pub(crate) fn exchange_special(
+    place: &mut Option<Table>,
+    token: u64,
+    new: Bound<Value>,
+) -> Result<Bound<Value>, Bound<Value>> {
+    let Some(outer) = place else { return Err(new) };
+    outer.0.with_arc_mut(|arc| match Arc::get_mut(arc).and_then(|unique| unique.header_mut().special.as_mut()) {
+        Some(special) => special.exchange(token, new),
+        None => Err(new),
+    })
 }
 
 /// Makes sure that `place` holds a table nobody else does.

@@ -42,16 +42,25 @@ impl Value {
     /// Stores `value` inline if its type allows it. Costs an allocation otherwise.
     #[inline]
     pub(crate) fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        match Value::bits_of(&value) {
+            Some(bits) => Value::Bits(bits),
+            None => Value::Shared(Arc::new(value)),
+        }
+    }
+
+    /// The bits of an inline type. Which branch is taken is known when `T` is compiled.
+    #[inline]
+    pub(crate) fn bits_of<T: 'static>(value: &T) -> Option<u64> {
         macro_rules! encode {
             ($type:ty, $encode:expr, $decode:expr) => {
-                if let Some(primitive) = (&value as &dyn Any).downcast_ref::<$type>() {
+                if let Some(primitive) = (value as &dyn Any).downcast_ref::<$type>() {
                     let encode: fn($type) -> u64 = $encode;
-                    return Value::Bits(encode(*primitive));
+                    return Some(encode(*primitive));
                 }
             };
         }
         inline_types!(encode);
-        Value::Shared(Arc::new(value))
+        None
     }
 
     /// The value as a handle of its own type, or `None` if it is not a `T`.
