@@ -1,30 +1,37 @@
 //! Owns the thread's slot: which routine is current on this thread, its context, and what is put back afterwards.
 //!
-//! This is the only thread-local state there is. No borrow of it is ever held while user code runs (R12): every
-//! function that may free a value takes it out first and drops it after the borrow. The slot has no destructor, so it
-//! can be read at any moment of a thread's life; [`Exit`] is the separate thread-local that cleans up.
+//! No part of it is lent out while user code runs (R12): every function that may free a value takes it out first and drops
+//! it when the slot is whole again. The slot has no destructor, so it can be read at any moment of a thread's life; a
+//! separate thread-local in [`life`] cleans up.
 //!
-//! Each frame is one swap: [`run`] exchanges the slot's context with the frame's and exchanges them back, also on
-//! unwind. Inside a frame the first `set` saves the context it began with ([`Undo`]), so that what is set there ends
-//! there.
+//! Each frame is one exchange ([`frame`]): the slot's context with the frame's, and back, also on unwind. Inside a frame the
+//! first `set` saves the context it began with ([`Undo`]), so that what is set there ends there.
 //!
 //! **Ownership (R8).** With a task probe registered ([`crate::runtime::set_task_probe`]) the slot carries the task id of
 //! the code that installed it. Every access compares it with the id of the task running now: code of any other task
 //! that happens to run on this thread is a stranger, reads nothing and is refused writes.
 
+mod frame;
+mod guard;
+mod life;
+
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
-use std::panic::Location;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
-use crate::id::{self, Block, RoutineId};
+use crate::id::{Block, RoutineId};
 use crate::key::Key;
-use crate::registry::{self, Birth, Kind, Live, Spare};
+use crate::registry::{self, Birth, Live, Spare};
 use crate::table::{self, Bound, Displaced, Table};
 use crate::value::Value;
+
+pub(crate) use frame::{Values, Who, announce_current, drain, run, run_once, scope};
+use guard::Held;
+pub(crate) use guard::{enter_guard, leave_guard};
+use life::Life;
+pub(crate) use life::{adopt_thread, leave_thread};
 
 /// The task the thread is running now, as a non-zero number, or 0 outside every task.
 static PROBE: OnceLock<fn() -> u64> = OnceLock::new();
@@ -36,17 +43,6 @@ pub(crate) fn set_probe(probe: fn() -> u64) -> bool {
     first
 }
 
-/// Where a thread is in its life.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// Never touched.
-    New,
-    /// Listed as a routine.
-    Live,
-    /// Its locals are being destroyed: reads find nothing, writes are refused.
-    Gone,
-}
-
 /// How to undo what is set in the current frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Undo {
@@ -56,17 +52,6 @@ enum Undo {
     Clean,
     /// The context to put back is in [`Slot::saved`].
     Saved,
-}
-
-/// An entered guard's view of what it replaced.
-struct Held {
-    number: u64,
-    live: bool,
-    location: &'static Location<'static>,
-    id: u64,
-    stamp: u64,
-    outer: Outer,
-    cx: Context,
 }
 
 /// What a frame sets aside of the frame around it.
@@ -167,17 +152,6 @@ thread_local! {
             root: Cell::new((0, 0)),
         }
     };
-    static EXIT: Exit = const { Exit };
-}
-
-/// Ends the thread's routine when the thread ends.
-struct Exit;
-
-impl Drop for Exit {
-    fn drop(&mut self) {
-        // Nothing here panics: values are dropped by their own code, everything else is memory.
-        SLOT.with(Slot::exit);
-    }
 }
 
 // ===== identity =====
@@ -340,232 +314,6 @@ pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<()
     })
 }
 
-// ===== frames =====
-
-/// The record of a routine, lent to the thread while it runs; `None` for work of the routine that is current anyway.
-pub(crate) type Who<'a> = Option<&'a mut Option<Live>>;
-
-/// Runs `f` with `cx` as the context, then puts everything back as it was (R1), also on unwind (R10).
-///
-/// `cx` holds the frame's context again afterwards. A guard entered in `f` and still live is closed; if `suspends` tells
-/// that `f` will be continued, it is reported.
-#[inline(always)]
-pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, suspends: impl FnOnce(&R) -> bool) -> R {
-    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0 };
-    frame.enter();
-    let result = f();
-    if SLOT.with(|slot| slot.depth.get() != frame.mark) && suspends(&result) {
-        report_live_guards(frame.mark);
-    }
-    result
-}
-
-/// Runs `f` with `cx` in the current routine, for the last time: the values die inside the frame.
-#[inline]
-pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
-    let announce = cx.has_special() || SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()));
-    let _outer = Announce(announce);
-    let inner = || {
-        let _values = Values;
-        if announce {
-            announce_current();
-        }
-        f()
-    };
-    run(cx, None, inner, |_| false)
-}
-
-/// Drops the current frame's values when the frame's work ends, also on unwind.
-pub(crate) struct Values;
-
-impl Drop for Values {
-    fn drop(&mut self) {
-        drain();
-    }
-}
-
-/// Shows the outer context's values again when an inner frame ends.
-struct Announce(bool);
-
-impl Drop for Announce {
-    fn drop(&mut self) {
-        if self.0 {
-            announce_current();
-        }
-    }
-}
-
-/// What an open frame puts back. Entered and left where it stands: moving it would cost more than all it does, because
-/// words that were just stored one by one cannot be forwarded to the wide loads of a copy.
-struct Frame<'a> {
-    cx: &'a mut Context,
-    who: Who<'a>,
-    id: u64,
-    stamp: u64,
-    outer: Outer,
-    mark: usize,
-    floor: usize,
-}
-
-impl Frame<'_> {
-    #[inline]
-    fn enter(&mut self) {
-        SLOT.with(|slot| {
-            let (mut id, stamp) = slot.identity();
-            if let Some(live) = &mut self.who {
-                id = live.as_ref().map_or(id, Live::id);
-                **live = slot.live.replace(live.take());
-            }
-            slot.swap_cx(self.cx);
-            slot.begin_frame(Undo::Owned, &mut self.outer);
-            self.id = slot.id.replace(id);
-            self.stamp = slot.stamp.replace(stamp);
-            self.mark = slot.depth.get();
-            self.floor = slot.floor.replace(self.mark);
-            slot.settle_mode();
-            slot.refresh();
-        });
-    }
-}
-
-impl Drop for Frame<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        SLOT.with(|slot| {
-            slot.close_guards(self.mark);
-            slot.id.set(self.id);
-            slot.stamp.set(self.stamp);
-            slot.floor.set(self.floor);
-            if let Some(live) = &mut self.who {
-                **live = slot.live.replace(live.take());
-            }
-            slot.swap_cx(self.cx);
-            // A frame that owns its context saves nothing.
-            let _none = slot.end_frame(&mut self.outer);
-            slot.settle_mode();
-            slot.pop_dead_guards();
-        });
-    }
-}
-
-/// Binds one key while `f` runs, in place: nothing is copied and, for a primitive, nothing is allocated.
-#[inline]
-pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
-    if SLOT.with(Slot::writable).is_err() {
-        let mut cx = Context::EMPTY;
-        drop(cx.write(key, Some(value)));
-        return run_once(&mut cx, f);
-    }
-    let mut binding =
-        Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, never: key.class.never };
-    binding.enter(value);
-    f()
-}
-
-/// What an open scope puts back under its key. Not moved either: see [`Frame`].
-struct Binding<'a> {
-    token: &'a AtomicU64,
-    key: Key,
-    never: bool,
-    /// What was bound, if it was exchanged in place.
-    bits: Option<Bound<u64>>,
-    /// What was bound otherwise.
-    old: Option<Value>,
-    outer: Outer,
-    mark: usize,
-    floor: usize,
-}
-
-impl Binding<'_> {
-    #[inline]
-    fn enter(&mut self, value: Value) {
-        SLOT.with(|slot| {
-            match value {
-                Value::Bits(bits) if !self.key.class.special => {
-                    let new = (Some(self.key.meta), bits);
-                    self.bits = slot.half(self.never).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
-                    if self.bits.is_none() {
-                        self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
-                    }
-                }
-                value => self.old = slot.rebind(self.key, Some(value)),
-            }
-            slot.begin_frame(Undo::Clean, &mut self.outer);
-            self.mark = slot.depth.get();
-            self.floor = slot.floor.replace(self.mark);
-        });
-    }
-}
-
-impl Drop for Binding<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        SLOT.with(|slot| {
-            slot.close_guards(self.mark);
-            slot.floor.set(self.floor);
-            let set_inside = slot.end_frame(&mut self.outer);
-            // A key that was cleared or dropped meanwhile has nothing to go back to.
-            let current = self.token.load(Ordering::Acquire) == self.key.token;
-            if let (Some(old), None, true) = (self.bits, &set_inside, current) {
-                let half = slot.half(self.never);
-                if half.with(|t| t.as_mut()?.exchange_bits(self.key.token, old)).is_some() {
-                    return slot.pop_dead_guards();
-                }
-            }
-            match set_inside {
-                None if current => {
-                    let (bits, old) = (self.bits, self.old.take());
-                    let old = bits.map_or(old, |(meta, bits)| meta.map(|_| Value::Bits(bits)));
-                    let ended = slot.rebind(self.key, old);
-                    slot.pop_dead_guards();
-                    drop(ended);
-                }
-                set_inside => self.put_back(slot, set_inside, current),
-            }
-        });
-    }
-}
-
-impl Binding<'_> {
-    #[inline(never)]
-    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) {
-        let replaced = set_inside.map(|saved| {
-            let mut cx = *saved;
-            slot.swap_cx(&mut cx);
-            let unpublished = slot.publish_if(&cx);
-            (cx, unpublished)
-        });
-        let old = match self.bits {
-            Some((meta, bits)) => meta.map(|_| Value::Bits(bits)),
-            None => self.old.take(),
-        };
-        let (old, outdated) = if current { (old, None) } else { (None, old) };
-        let displaced = slot.bind(self.key, old);
-        slot.pop_dead_guards();
-        drop((replaced, outdated));
-        drop(displaced);
-    }
-}
-
-/// Drops the current frame's values while the frame is still current: their destructors may read and set locals.
-#[inline]
-pub(crate) fn drain() {
-    // A destructor that sets again and again is cut off; the rest is dropped with the frame.
-    for _ in 0..8 {
-        let (shared, private) = SLOT.with(|slot| (slot.shared.take(), slot.private.take()));
-        if shared.is_none() && private.is_none() {
-            break;
-        }
-        drop(shared);
-        drop(private);
-    }
-}
-
-/// Makes the current routine's record show the current context.
-pub(crate) fn announce_current() {
-    drop(SLOT.with(Slot::publish));
-}
-
 // ===== routines =====
 
 /// Lists a new routine.
@@ -588,11 +336,6 @@ pub(crate) fn end(live: Live) {
     }
 }
 
-/// Makes `live` the routine of this very thread until [`leave_thread`].
-pub(crate) fn adopt_thread(live: Live) {
-    SLOT.with(|slot| slot.begin(Some(live)));
-}
-
 /// Marks the future at this address and of this size as the whole of the routine that is current.
 #[inline]
 pub(crate) fn set_root(root: (usize, usize)) {
@@ -603,56 +346,6 @@ pub(crate) fn set_root(root: (usize, usize)) {
 #[inline]
 pub(crate) fn take_root(me: (usize, usize)) -> bool {
     SLOT.with(|slot| slot.root.replace((0, 0)) == me)
-}
-
-// ===== guards =====
-
-/// Makes `cx` current until [`leave_guard`] or the end of the enclosing frame; returns the guard's number.
-pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>) -> u64 {
-    SLOT.with(|slot| {
-        let (id, stamp) = slot.identity();
-        let number = slot.numbers.get() + 1;
-        slot.numbers.set(number);
-        let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(stamp));
-        slot.swap_cx(&mut cx);
-        let unpublished = slot.publish_if(&cx);
-        let mut outer = Outer::NONE;
-        slot.begin_frame(Undo::Owned, &mut outer);
-        slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, outer, cx });
-        slot.depth.set(slot.depth.get() + 1);
-        slot.settle_mode();
-        drop(unpublished);
-        number
-    })
-}
-
-/// Ends a guard. Whatever other guards are live keep their values current.
-pub(crate) fn leave_guard(number: u64) {
-    SLOT.with(|slot| {
-        if let Some(held) = slot.held.borrow_mut().iter_mut().rev().find(|held| held.number == number) {
-            held.live = false;
-        }
-        slot.pop_dead_guards();
-    });
-}
-
-#[cold]
-fn report_live_guards(mark: usize) {
-    use std::collections::HashSet;
-    use std::sync::Mutex;
-    static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
-    let live: Vec<_> =
-        SLOT.with(|slot| slot.held.borrow().iter().skip(mark).filter(|h| h.live).map(|h| h.location).collect());
-    for location in live {
-        let mut reported = REPORTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if reported.get_or_insert_default().insert(location) {
-            drop(reported);
-            eprintln!(
-                "routines: the guard entered at {location} was live while its task was suspended; its values end there. \
-                 Use `Snapshot::scope` around the future instead of holding a guard across `.await`."
-            );
-        }
-    }
 }
 
 // ===== the slot =====
@@ -844,92 +537,4 @@ impl Slot {
         let unpublished = garbage.iter().any(Option::is_some).then(|| self.publish());
         drop((garbage, unpublished));
     }
-
-    /// Closes every guard entered since `mark`.
-    #[inline]
-    fn close_guards(&self, mark: usize) {
-        while self.depth.get() > mark {
-            self.pop_guard();
-        }
-    }
-
-    /// Pops guards that were dropped while a younger one was current.
-    #[inline]
-    fn pop_dead_guards(&self) {
-        while self.depth.get() > self.floor.get() && self.held.borrow().last().is_some_and(|held| !held.live) {
-            self.pop_guard();
-        }
-    }
-
-    #[cold]
-    fn pop_guard(&self) {
-        let Some(mut held) = self.held.borrow_mut().pop() else { return };
-        self.depth.set(self.depth.get() - 1);
-        self.id.set(held.id);
-        self.stamp.set(held.stamp);
-        let _none = self.end_frame(&mut held.outer);
-        self.swap_cx(&mut held.cx);
-        self.settle_mode();
-        let unpublished = self.publish_if(&held.cx);
-        drop((held, unpublished));
-    }
-
-    /// Makes an untouched thread a routine.
-    #[cold]
-    #[inline(never)]
-    fn touch_slow(&self) {
-        self.begin(None);
-    }
-
-    #[inline]
-    fn touch(&self) {
-        if self.life.get() == Life::New {
-            self.touch_slow();
-        }
-    }
-
-    fn begin(&self, live: Option<Live>) {
-        let alive = EXIT.try_with(|_| ()).is_ok();
-        self.life.set(if alive { Life::Live } else { Life::Gone });
-        let live = live.or_else(|| alive.then(start_thread));
-        let id = live.as_ref().map_or_else(next_id, Live::id);
-        self.base.set(id);
-        self.id.set(id);
-        if let Some(live) = &live {
-            live.running();
-        }
-        self.live.put(live);
-        self.settle_mode();
-    }
-
-    /// Ends the thread's routine: its values, its record and the records it kept for others.
-    fn exit(&self) {
-        if self.life.get() != Life::Live {
-            return;
-        }
-        self.floor.set(0);
-        self.close_guards(0);
-        drain();
-        self.life.set(Life::Gone);
-        let rest = (self.take_cx(), self.saved.take());
-        if let Some(live) = self.live.take() {
-            drop(live.end(None));
-        }
-        registry::release(mem::take(&mut **self.spare.borrow_mut()));
-        drop(mem::take(&mut **self.held.borrow_mut()));
-        drop(rest);
-    }
-}
-
-/// Ends the current thread's routine before the thread itself ends.
-pub(crate) fn leave_thread() {
-    SLOT.with(Slot::exit);
-}
-
-/// The record of a thread that nobody started through us.
-fn start_thread() -> Live {
-    let name = std::thread::current().name().map(Box::from);
-    let birth = Birth { parent: 0, kind: Kind::Thread, location: None, name };
-    let id = if id::on_main_thread() { RoutineId::MAIN.as_u64() } else { next_id() };
-    Live::start(None, id, birth, Published::NOTHING)
 }

@@ -1,0 +1,235 @@
+//! Owns frames: a stretch of execution with a context of its own, entered and left, also on unwind.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::guard::report_live_guards;
+use super::{Outer, SLOT, Slot, Undo};
+use crate::context::Context;
+use crate::key::Key;
+use crate::registry::Live;
+use crate::table::Bound;
+use crate::value::Value;
+
+/// The record of a routine, lent to the thread while it runs; `None` for work of the routine that is current anyway.
+pub(crate) type Who<'a> = Option<&'a mut Option<Live>>;
+
+/// Runs `f` with `cx` as the context, then puts everything back as it was (R1), also on unwind (R10).
+///
+/// `cx` holds the frame's context again afterwards. A guard entered in `f` and still live is closed; if `suspends` tells
+/// that `f` will be continued, it is reported.
+#[inline(always)]
+pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, suspends: impl FnOnce(&R) -> bool) -> R {
+    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0 };
+    frame.enter();
+    let result = f();
+    if SLOT.with(|slot| slot.depth.get() != frame.mark) && suspends(&result) {
+        report_live_guards(frame.mark);
+    }
+    result
+}
+
+/// Runs `f` with `cx` in the current routine, for the last time: the values die inside the frame.
+#[inline]
+pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
+    let announce = cx.has_special() || SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()));
+    let _outer = Announce(announce);
+    let inner = || {
+        let _values = Values;
+        if announce {
+            announce_current();
+        }
+        f()
+    };
+    run(cx, None, inner, |_| false)
+}
+
+/// Drops the current frame's values when the frame's work ends, also on unwind.
+pub(crate) struct Values;
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        drain();
+    }
+}
+
+/// Shows the outer context's values again when an inner frame ends.
+struct Announce(bool);
+
+impl Drop for Announce {
+    fn drop(&mut self) {
+        if self.0 {
+            announce_current();
+        }
+    }
+}
+
+/// What an open frame puts back. Entered and left where it stands: moving it would cost more than all it does, because
+/// words that were just stored one by one cannot be forwarded to the wide loads of a copy.
+struct Frame<'a> {
+    cx: &'a mut Context,
+    who: Who<'a>,
+    id: u64,
+    stamp: u64,
+    outer: Outer,
+    mark: usize,
+    floor: usize,
+}
+
+impl Frame<'_> {
+    #[inline]
+    fn enter(&mut self) {
+        SLOT.with(|slot| {
+            let (mut id, stamp) = slot.identity();
+            if let Some(live) = &mut self.who {
+                id = live.as_ref().map_or(id, Live::id);
+                **live = slot.live.replace(live.take());
+            }
+            slot.swap_cx(self.cx);
+            slot.begin_frame(Undo::Owned, &mut self.outer);
+            self.id = slot.id.replace(id);
+            self.stamp = slot.stamp.replace(stamp);
+            self.mark = slot.depth.get();
+            self.floor = slot.floor.replace(self.mark);
+            slot.settle_mode();
+            slot.refresh();
+        });
+    }
+}
+
+impl Drop for Frame<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        SLOT.with(|slot| {
+            slot.close_guards(self.mark);
+            slot.id.set(self.id);
+            slot.stamp.set(self.stamp);
+            slot.floor.set(self.floor);
+            if let Some(live) = &mut self.who {
+                **live = slot.live.replace(live.take());
+            }
+            slot.swap_cx(self.cx);
+            // A frame that owns its context saves nothing.
+            let _none = slot.end_frame(&mut self.outer);
+            slot.settle_mode();
+            slot.pop_dead_guards();
+        });
+    }
+}
+
+/// Binds one key while `f` runs, in place: nothing is copied and, for a primitive, nothing is allocated.
+#[inline]
+pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
+    if SLOT.with(Slot::writable).is_err() {
+        let mut cx = Context::EMPTY;
+        drop(cx.write(key, Some(value)));
+        return run_once(&mut cx, f);
+    }
+    let mut binding =
+        Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, never: key.class.never };
+    binding.enter(value);
+    f()
+}
+
+/// What an open scope puts back under its key. Not moved either: see [`Frame`].
+struct Binding<'a> {
+    token: &'a AtomicU64,
+    key: Key,
+    never: bool,
+    /// What was bound, if it was exchanged in place.
+    bits: Option<Bound<u64>>,
+    /// What was bound otherwise.
+    old: Option<Value>,
+    outer: Outer,
+    mark: usize,
+    floor: usize,
+}
+
+impl Binding<'_> {
+    #[inline]
+    fn enter(&mut self, value: Value) {
+        SLOT.with(|slot| {
+            match value {
+                Value::Bits(bits) if !self.key.class.special => {
+                    let new = (Some(self.key.meta), bits);
+                    self.bits = slot.half(self.never).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
+                    if self.bits.is_none() {
+                        self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
+                    }
+                }
+                value => self.old = slot.rebind(self.key, Some(value)),
+            }
+            slot.begin_frame(Undo::Clean, &mut self.outer);
+            self.mark = slot.depth.get();
+            self.floor = slot.floor.replace(self.mark);
+        });
+    }
+}
+
+impl Drop for Binding<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        SLOT.with(|slot| {
+            slot.close_guards(self.mark);
+            slot.floor.set(self.floor);
+            let set_inside = slot.end_frame(&mut self.outer);
+            // A key that was cleared or dropped meanwhile has nothing to go back to.
+            let current = self.token.load(Ordering::Acquire) == self.key.token;
+            if let (Some(old), None, true) = (self.bits, &set_inside, current) {
+                let half = slot.half(self.never);
+                if half.with(|t| t.as_mut()?.exchange_bits(self.key.token, old)).is_some() {
+                    return slot.pop_dead_guards();
+                }
+            }
+            match set_inside {
+                None if current => {
+                    let (bits, old) = (self.bits, self.old.take());
+                    let old = bits.map_or(old, |(meta, bits)| meta.map(|_| Value::Bits(bits)));
+                    let ended = slot.rebind(self.key, old);
+                    slot.pop_dead_guards();
+                    drop(ended);
+                }
+                set_inside => self.put_back(slot, set_inside, current),
+            }
+        });
+    }
+}
+
+impl Binding<'_> {
+    #[inline(never)]
+    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) {
+        let replaced = set_inside.map(|saved| {
+            let mut cx = *saved;
+            slot.swap_cx(&mut cx);
+            let unpublished = slot.publish_if(&cx);
+            (cx, unpublished)
+        });
+        let old = match self.bits {
+            Some((meta, bits)) => meta.map(|_| Value::Bits(bits)),
+            None => self.old.take(),
+        };
+        let (old, outdated) = if current { (old, None) } else { (None, old) };
+        let displaced = slot.bind(self.key, old);
+        slot.pop_dead_guards();
+        drop((replaced, outdated));
+        drop(displaced);
+    }
+}
+
+/// Drops the current frame's values while the frame is still current: their destructors may read and set locals.
+#[inline]
+pub(crate) fn drain() {
+    // A destructor that sets again and again is cut off; the rest is dropped with the frame.
+    for _ in 0..8 {
+        let (shared, private) = SLOT.with(|slot| (slot.shared.take(), slot.private.take()));
+        if shared.is_none() && private.is_none() {
+            break;
+        }
+        drop(shared);
+        drop(private);
+    }
+}
+
+/// Makes the current routine's record show the current context.
+pub(crate) fn announce_current() {
+    drop(SLOT.with(Slot::publish));
+}

@@ -1,0 +1,96 @@
+//! Owns the stack of entered guards: dropped in any order, leaked or forgotten, each frame still gets back what it had (R14).
+
+use std::collections::HashSet;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Outer, SLOT, Slot, Undo};
+use crate::context::Context;
+
+/// An entered guard's view of what it replaced.
+pub(super) struct Held {
+    number: u64,
+    live: bool,
+    location: &'static Location<'static>,
+    id: u64,
+    stamp: u64,
+    outer: Outer,
+    cx: Context,
+}
+
+/// Makes `cx` current until [`leave_guard`] or the end of the enclosing frame; returns the guard's number.
+pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>) -> u64 {
+    SLOT.with(|slot| {
+        let (id, stamp) = slot.identity();
+        let number = slot.numbers.get() + 1;
+        slot.numbers.set(number);
+        let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(stamp));
+        slot.swap_cx(&mut cx);
+        let unpublished = slot.publish_if(&cx);
+        let mut outer = Outer::NONE;
+        slot.begin_frame(Undo::Owned, &mut outer);
+        slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, outer, cx });
+        slot.depth.set(slot.depth.get() + 1);
+        slot.settle_mode();
+        drop(unpublished);
+        number
+    })
+}
+
+/// Ends a guard. Whatever other guards are live keep their values current.
+pub(crate) fn leave_guard(number: u64) {
+    SLOT.with(|slot| {
+        if let Some(held) = slot.held.borrow_mut().iter_mut().rev().find(|held| held.number == number) {
+            held.live = false;
+        }
+        slot.pop_dead_guards();
+    });
+}
+
+#[cold]
+pub(super) fn report_live_guards(mark: usize) {
+    static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
+    let live: Vec<_> =
+        SLOT.with(|slot| slot.held.borrow().iter().skip(mark).filter(|h| h.live).map(|h| h.location).collect());
+    for location in live {
+        let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.get_or_insert_default().insert(location) {
+            drop(reported);
+            eprintln!(
+                "routines: the guard entered at {location} was live while its task was suspended; its values end there. \
+                 Use `Snapshot::scope` around the future instead of holding a guard across `.await`."
+            );
+        }
+    }
+}
+
+impl Slot {
+    /// Closes every guard entered since `mark`.
+    #[inline]
+    pub(super) fn close_guards(&self, mark: usize) {
+        while self.depth.get() > mark {
+            self.pop_guard();
+        }
+    }
+
+    /// Pops guards that were dropped while a younger one was current.
+    #[inline]
+    pub(super) fn pop_dead_guards(&self) {
+        while self.depth.get() > self.floor.get() && self.held.borrow().last().is_some_and(|held| !held.live) {
+            self.pop_guard();
+        }
+    }
+
+    #[cold]
+    fn pop_guard(&self) {
+        let Some(mut held) = self.held.borrow_mut().pop() else { return };
+        self.depth.set(self.depth.get() - 1);
+        self.id.set(held.id);
+        self.stamp.set(held.stamp);
+        let _none = self.end_frame(&mut held.outer);
+        self.swap_cx(&mut held.cx);
+        self.settle_mode();
+        let unpublished = self.publish_if(&held.cx);
+        drop((held, unpublished));
+    }
+}

@@ -1,0 +1,100 @@
+//! Owns a thread's life as a routine: its first touch, and its end (R13).
+
+use std::mem;
+
+use super::frame::drain;
+use super::{SLOT, Slot, next_id};
+use crate::context::Published;
+use crate::id::{self, RoutineId};
+use crate::registry::{self, Birth, Kind, Live};
+
+/// Where a thread is in its life.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Never touched.
+    New,
+    /// Listed as a routine.
+    Live,
+    /// Its locals are being destroyed: reads find nothing, writes are refused.
+    Gone,
+}
+
+thread_local! {
+    static EXIT: Exit = const { Exit };
+}
+
+/// Ends the thread's routine when the thread ends.
+struct Exit;
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        // Nothing here panics: values are dropped by their own code, everything else is memory.
+        SLOT.with(Slot::exit);
+    }
+}
+
+/// Makes `live` the routine of this very thread until [`leave_thread`].
+pub(crate) fn adopt_thread(live: Live) {
+    SLOT.with(|slot| slot.begin(Some(live)));
+}
+
+/// Ends the current thread's routine before the thread itself ends.
+pub(crate) fn leave_thread() {
+    SLOT.with(Slot::exit);
+}
+
+/// The record of a thread that nobody started through us.
+fn start_thread() -> Live {
+    let name = std::thread::current().name().map(Box::from);
+    let birth = Birth { parent: 0, kind: Kind::Thread, location: None, name };
+    let id = if id::on_main_thread() { RoutineId::MAIN.as_u64() } else { next_id() };
+    Live::start(None, id, birth, Published::NOTHING)
+}
+
+impl Slot {
+    /// Makes an untouched thread a routine.
+    #[cold]
+    #[inline(never)]
+    fn touch_slow(&self) {
+        self.begin(None);
+    }
+
+    #[inline]
+    pub(super) fn touch(&self) {
+        if self.life.get() == Life::New {
+            self.touch_slow();
+        }
+    }
+
+    pub(super) fn begin(&self, live: Option<Live>) {
+        let alive = EXIT.try_with(|_| ()).is_ok();
+        self.life.set(if alive { Life::Live } else { Life::Gone });
+        let live = live.or_else(|| alive.then(start_thread));
+        let id = live.as_ref().map_or_else(next_id, Live::id);
+        self.base.set(id);
+        self.id.set(id);
+        if let Some(live) = &live {
+            live.running();
+        }
+        self.live.put(live);
+        self.settle_mode();
+    }
+
+    /// Ends the thread's routine: its values, its record and the records it kept for others.
+    pub(super) fn exit(&self) {
+        if self.life.get() != Life::Live {
+            return;
+        }
+        self.floor.set(0);
+        self.close_guards(0);
+        drain();
+        self.life.set(Life::Gone);
+        let rest = (self.take_cx(), self.saved.take());
+        if let Some(live) = self.live.take() {
+            drop(live.end(None));
+        }
+        registry::release(mem::take(&mut **self.spare.borrow_mut()));
+        drop(mem::take(&mut **self.held.borrow_mut()));
+        drop(rest);
+    }
+}
