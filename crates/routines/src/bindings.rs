@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::identity::{Identity, bind_in};
 use crate::key::{Class, Key};
 use crate::local::Local;
-use crate::registry::Kind;
 use crate::shown::Shown;
 use crate::slot;
 use crate::snapshot::{fmt_named, show_each};
@@ -57,7 +56,7 @@ impl Bindings {
     /// Carries the current context plus these bindings along with `future`.
     #[track_caller]
     pub fn scope<F: Future>(&self, future: F) -> Carried<F> {
-        Carried::new(future, Identity::unborn(Kind::Task, Location::caller(), |cx| self.bind(cx)))
+        Carried::new(future, Identity::scoped(Location::caller(), |cx| self.bind(cx)))
     }
 
     /// The value bound for `key`.

@@ -36,12 +36,6 @@ pub(crate) struct Unborn {
     announced: bool,
 }
 
-impl Unborn {
-    pub(crate) fn into_away(self: Box<Self>) -> Option<Context> {
-        self.away
-    }
-}
-
 /// The values that cross to a child of the current routine; *derive* functions run here, in the parent (R2, R6).
 #[inline]
 pub(crate) fn capture() -> Option<Table> {
@@ -70,12 +64,9 @@ fn derive(shared: &mut Option<Table>) {
 }
 
 impl Identity {
-    /// Work to be carried from here: its context in its maker's hands, and who it is.
-    pub(crate) fn unborn(
-        kind: Kind,
-        location: &'static Location<'static>,
-        bind: impl Fn(&mut Context),
-    ) -> (Context, Identity) {
+    /// Work scoped here: in its maker's hands it sees everything its maker does, elsewhere what crosses to a child; and
+    /// in both what `bind` binds.
+    pub(crate) fn scoped(location: &'static Location<'static>, bind: impl Fn(&mut Context)) -> (Context, Identity) {
         let mut here = slot::context();
         let differs = here.private.is_some() || here.shared.as_ref().is_some_and(Table::derives);
         let away = differs.then(|| {
@@ -84,11 +75,17 @@ impl Identity {
             away
         });
         bind(&mut here);
-        (here, Identity::unborn_as(kind, location, away))
+        (here, Identity::unborn(Kind::Task, location, away))
+    }
+
+    /// Work that gets what a child gets, wherever it runs: it must not keep its maker's private values alive.
+    pub(crate) fn inheriting(kind: Kind, location: &'static Location<'static>) -> (Context, Identity) {
+        let cx = Context { shared: capture(), private: None };
+        (cx, Identity::unborn(kind, location, None))
     }
 
     /// Work to be carried with a context chosen already.
-    pub(crate) fn unborn_as(kind: Kind, location: &'static Location<'static>, away: Option<Context>) -> Identity {
+    pub(crate) fn unborn(kind: Kind, location: &'static Location<'static>, away: Option<Context>) -> Identity {
         let maker = slot::id().as_u64();
         Identity::Unborn(Box::new(Unborn { maker, kind, location, away, announced: false }))
     }

@@ -79,7 +79,7 @@ impl<F> Drop for Job<F> {
 ///
 /// Called by the routine that bound it, it runs in that routine; called on any other thread (a pool's, say) it is a
 /// routine of its own, a child of the binder. The context is captured now, not when the closure runs, and neither side
-/// sees the other's later changes. A closure dropped without being called is dropped inside its context.
+/// sees the other's later changes. Values of *never* keys are not part of it. A closure dropped without being called is dropped inside its context.
 ///
 /// Costs one pointer copy to capture and an allocation.
 ///
@@ -97,7 +97,7 @@ pub fn bind<F, R>(f: F) -> impl FnOnce() -> R + use<F, R>
 where
     F: FnOnce() -> R,
 {
-    let job = Job::new(f, Identity::unborn(Kind::Job, Location::caller(), |_| {}));
+    let job = Job::new(f, Identity::inheriting(Kind::Job, Location::caller()));
     move || job.run()
 }
 
@@ -121,18 +121,14 @@ where
     F: Fn(A) -> R,
 {
     let location = Location::caller();
-    let (here, unborn) = Identity::unborn(Kind::Job, location, |_| {});
+    let (cx, _) = Identity::inheriting(Kind::Job, location);
     let maker = slot::id().as_u64();
-    let away = match unborn {
-        Identity::Unborn(unborn) => unborn.into_away().unwrap_or_else(|| here.clone()),
-        _ => here.clone(),
-    };
     move |argument| {
         if slot::id().as_u64() == maker {
-            return slot::run_once(&mut here.clone(), || f(argument));
+            return slot::run_once(&mut cx.clone(), || f(argument));
         }
         let birth = Birth { parent: maker, kind: Kind::Job, location: Some(location), name: None };
-        let who = Identity::own(birth, away.special());
-        Job::new(|| f(argument), (away.clone(), who)).run()
+        let who = Identity::own(birth, cx.special());
+        Job::new(|| f(argument), (cx.clone(), who)).run()
     }
 }

@@ -14,7 +14,6 @@ use crate::default;
 use crate::error::{SetError, TrySetError};
 use crate::identity::{Identity, bind_in};
 use crate::key::{self, Class, Inherit, Key, Meta, MetaIdentity, Retire, Show};
-use crate::registry::Kind;
 use crate::shown::{self, Shown};
 use crate::slot;
 use crate::value::{Taken, Value};
@@ -349,7 +348,7 @@ impl<T: Send + Sync + 'static> Local<T> {
     pub fn scope<F: Future>(&self, value: T, future: F) -> Carried<F> {
         let (key, value) = (self.key(), Value::new(value));
         let bind = |cx: &mut Context| bind_in(cx, key, value.clone());
-        Carried::new(future, Identity::unborn(Kind::Task, Location::caller(), bind))
+        Carried::new(future, Identity::scoped(Location::caller(), bind))
     }
 }
 

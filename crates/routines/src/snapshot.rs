@@ -81,7 +81,7 @@ impl Snapshot {
     /// Carries exactly these values along with `future`.
     #[track_caller]
     pub fn scope<F: Future>(&self, future: F) -> Carried<F> {
-        let who = Identity::unborn_as(Kind::Task, Location::caller(), None);
+        let who = Identity::unborn(Kind::Task, Location::caller(), None);
         Carried::new(future, (self.context(), who))
     }
 

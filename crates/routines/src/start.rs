@@ -29,17 +29,18 @@ use crate::slot;
 pub trait FutureExt: Future + Sized {
     /// Carries the current context along: captured now, in the caller, whenever the first poll may be.
     ///
-    /// Polled anywhere but here, the future is a routine of its own, a child of the current one.
+    /// Polled anywhere but here, the future is a routine of its own, a child of the current one. It sees what a child
+    /// sees, also when it is awaited here: values of *never* keys are not part of it.
     #[track_caller]
     fn inherit(self) -> Carried<Self> {
-        Carried::new(self, Identity::unborn(Kind::Task, Location::caller(), |_| {}))
+        Carried::new(self, Identity::inheriting(Kind::Task, Location::caller()))
     }
 
     /// Starts with an empty context: for accept loops, pools, timers and whatever else outlives the request that
     /// happens to start it.
     #[track_caller]
     fn detached(self) -> Carried<Self> {
-        let who = Identity::unborn_as(Kind::Task, Location::caller(), None);
+        let who = Identity::unborn(Kind::Task, Location::caller(), None);
         Carried::new(self, (Context::EMPTY, who))
     }
 }

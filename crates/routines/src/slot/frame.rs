@@ -112,6 +112,7 @@ impl Drop for Frame<'_> {
             let _none = slot.end_frame(&mut self.outer);
             slot.settle_mode();
             slot.pop_dead_guards();
+            slot.refresh();
         });
     }
 }
