@@ -142,3 +142,12 @@ where
     install();
     tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).detached().job(f))
 }
+
+/// The project's pages, whose snippets are tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/coming-from-go.md")]
+    mod coming_from_go {}
+}

@@ -94,13 +94,9 @@ fn poll_inner<F: Future>(
     starts: bool,
 ) -> Poll<F::Output> {
     let Some(future) = inner.as_mut().as_pin_mut() else { polled_after_completion() };
-    if starts {
-        slot::set_root((std::ptr::from_ref(&*future).addr(), size_of::<F>()));
-    }
+    let root = starts.then(|| slot::mark_root((std::ptr::from_ref(&*future).addr(), size_of::<F>())));
     let polled = future.poll(task_cx);
-    if starts {
-        slot::set_root((0, 0));
-    }
+    drop(root);
     if polled.is_ready() {
         inner.set(None);
         slot::drain();

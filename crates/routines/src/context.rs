@@ -41,15 +41,17 @@ impl Context {
         [&self.shared, &self.private].into_iter().flatten().any(|t| t.special().is_some())
     }
 
-    /// Whether a key was cleared since the values were last looked through.
+    /// Whether a key was cleared since the values were last looked through, or replaced values can be freed.
     #[inline]
-    pub(crate) fn is_dated(&self) -> bool {
-        [&self.shared, &self.private].into_iter().flatten().any(Table::is_dated)
+    pub(crate) fn holds_garbage(&mut self) -> bool {
+        [&mut self.shared, &mut self.private].into_iter().flatten().any(|t| t.is_dated() || t.is_foldable())
     }
 
-    /// Lets go of cleared values. Drop the result outside every borrow.
-    pub(crate) fn refresh(&mut self) -> [Option<Table>; 2] {
-        [table::refresh(&mut self.shared), table::refresh(&mut self.private)]
+    /// Lets go of values nobody can read any more. Drop the result when nothing is lent out.
+    pub(crate) fn refresh(&mut self) -> [Option<Table>; 4] {
+        let [a, b] = [&mut self.shared, &mut self.private].map(|half| [table::fold(half), table::refresh(half)]);
+        let ([a, b], [c, d]) = (a, b);
+        [a, b, c, d]
     }
 
     /// Visits every bound value.

@@ -17,6 +17,8 @@ pub(crate) enum Identity {
     Root {
         /// Whether its values were published.
         announced: bool,
+        /// Whether it has not run yet.
+        fresh: bool,
     },
     /// A routine of its own.
     Own {
@@ -34,6 +36,13 @@ pub(crate) struct Unborn {
     /// The context it gets when it leaves its maker, if that differs from the one it has in its maker's hands.
     away: Option<Context>,
     announced: bool,
+}
+
+impl Unborn {
+    /// Exchanges the context it had in its maker's hands for the one it takes along.
+    fn leave(&mut self, cx: &mut Context) -> Option<Context> {
+        self.away.take().map(|away| std::mem::replace(cx, away))
+    }
 }
 
 /// The values that cross to a child of the current routine; *derive* functions run here, in the parent (R2, R6).
@@ -101,11 +110,13 @@ impl Identity {
     pub(crate) fn settle(&mut self, me: (usize, usize), cx: &mut Context) {
         if let Identity::Unborn(unborn) = self {
             if slot::take_root(me) {
-                *self = Identity::Root { announced: unborn.announced };
+                let left = unborn.leave(cx);
+                *self = Identity::Root { announced: unborn.announced, fresh: true };
+                drop(left);
             } else if slot::id().as_u64() != unborn.maker {
                 let birth =
                     Birth { parent: unborn.maker, kind: unborn.kind, location: Some(unborn.location), name: None };
-                let left = unborn.away.take().map(|away| std::mem::replace(cx, away));
+                let left = unborn.leave(cx);
                 *self = Identity::own(birth, cx.special());
                 drop(left);
             }
@@ -127,17 +138,17 @@ impl Identity {
         let announced = match self {
             Identity::Own { .. } => return false,
             Identity::Unborn(unborn) => &mut unborn.announced,
-            Identity::Root { announced } => announced,
+            Identity::Root { announced, .. } => announced,
         };
         !std::mem::replace(announced, true) && cx.has_special()
     }
 
-    /// Whether the work has not run yet as a routine of its own. Answers `true` once.
+    /// Whether the work has not run yet as the whole of a routine. Answers `true` once.
     #[inline]
     pub(crate) fn starts(&mut self) -> bool {
         match self {
-            Identity::Own { fresh, .. } => std::mem::replace(fresh, false),
-            _ => false,
+            Identity::Own { fresh, .. } | Identity::Root { fresh, .. } => std::mem::replace(fresh, false),
+            Identity::Unborn(_) => false,
         }
     }
 
@@ -164,7 +175,7 @@ impl Identity {
                 }
             }
             Identity::Unborn(unborn) if unborn.announced => slot::announce_current(),
-            Identity::Root { announced: true } => slot::announce_current(),
+            Identity::Root { announced: true, .. } => slot::announce_current(),
             _ => {}
         }
     }
@@ -174,6 +185,13 @@ impl Identity {
             Identity::Own { live, .. } => live.as_ref().map(Live::id),
             _ => None,
         }
+    }
+}
+
+/// Also when a destructor of the work panicked: a routine never stays listed after its work is gone.
+impl Drop for Identity {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

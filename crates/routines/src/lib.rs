@@ -61,6 +61,8 @@ mod error;
 mod id;
 mod identity;
 mod job;
+#[cfg(feature = "dump")]
+mod json;
 mod key;
 mod local;
 mod manager;

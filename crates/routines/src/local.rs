@@ -42,6 +42,28 @@ use crate::value::{Taken, Value};
 /// });
 /// assert_eq!(REQUEST_ID.get(), None);
 /// ```
+///
+/// Values must be shareable between threads, since children share them:
+///
+/// ```compile_fail,E0277
+/// static BAD: routines::Local<std::rc::Rc<u32>> = routines::Local::new();
+/// ```
+///
+/// ```
+/// static GOOD: routines::Local<std::sync::Arc<u32>> = routines::Local::new();
+/// ```
+///
+/// A named key needs something to show:
+///
+/// ```compile_fail,E0277
+/// struct Opaque;
+/// static BAD: routines::Local<Opaque> = routines::Local::new().named("opaque");
+/// ```
+///
+/// ```
+/// struct Opaque;
+/// static GOOD: routines::Local<Opaque> = routines::Local::new();
+/// ```
 pub struct Local<T: Send + Sync + 'static> {
     token: AtomicU64,
     meta: OnceLock<&'static Meta>,

@@ -199,12 +199,15 @@ pub struct RoutineInfo {
     /// Running or idle.
     pub state: State,
     /// How long it has certainly been idle: since some dump first saw it so. `None` if this is the first to see it.
+    #[cfg_attr(feature = "dump", serde(rename = "idle_ms", with = "crate::json::maybe_millis"))]
     pub idle: Option<Duration>,
     /// How long ago it was started, to a few milliseconds.
+    #[cfg_attr(feature = "dump", serde(rename = "age_ms", with = "crate::json::millis"))]
     pub age: Duration,
     /// How many polls of it began.
     pub polls: u64,
     /// Its named values: those of the innermost scope it entered last.
+    #[cfg_attr(feature = "dump", serde(with = "crate::json::object"))]
     pub values: Vec<(String, NamedValue)>,
 }
 

@@ -336,16 +336,26 @@ pub(crate) fn end(live: Live) {
     }
 }
 
-/// Marks the future at this address and of this size as the whole of the routine that is current.
+/// Marks the future at this address and of this size as the whole of the routine that is current, for one poll.
 #[inline]
-pub(crate) fn set_root(root: (usize, usize)) {
+pub(crate) fn mark_root(root: (usize, usize)) -> RootMark {
     SLOT.with(|slot| slot.root.set(root));
+    RootMark
+}
+
+/// Takes the mark away again, also when the poll panics.
+pub(crate) struct RootMark;
+
+impl Drop for RootMark {
+    fn drop(&mut self) {
+        SLOT.with(|slot| slot.root.set((0, 0)));
+    }
 }
 
 /// Whether the future at this address and of this size is the whole of the current routine. Answers once.
 #[inline]
 pub(crate) fn take_root(me: (usize, usize)) -> bool {
-    SLOT.with(|slot| slot.root.replace((0, 0)) == me)
+    me != (0, 0) && SLOT.with(|slot| slot.root.replace((0, 0)) == me)
 }
 
 // ===== the slot =====
@@ -522,10 +532,10 @@ impl Slot {
         self.live.with(|live| live.as_ref().map(|live| live.publish_all(published)))
     }
 
-    /// Lets go of values whose key was cleared.
+    /// Lets go of values that nobody can read any more.
     #[inline]
     fn refresh(&self) {
-        if self.with_cx(|cx| cx.is_dated()) {
+        if self.with_cx(|cx| cx.holds_garbage()) {
             self.refresh_dated();
         }
     }

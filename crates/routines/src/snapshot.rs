@@ -171,6 +171,15 @@ pub(crate) fn show_each(published: Published, visit: &mut dyn FnMut(&'static str
     published.each_named(&mut |name, meta, value| (meta.show)(value, &mut |shown| visit(name, shown)));
 }
 
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if self.0.take().is_some() {
+            // This may have been what kept replaced values of the current context alive.
+            slot::refresh();
+        }
+    }
+}
+
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_named(f, "Snapshot", &self.context())

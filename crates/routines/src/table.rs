@@ -349,8 +349,11 @@ fn merged(old: &Table, slot: Option<Slot>, mut map: impl FnMut(u64) -> Option<u6
     let mut slots = Vec::with_capacity(old.slots().len() + 1);
     old.each(&mut |token, meta, value| {
         if slot.as_ref().is_none_or(|s| s.token != token)
-            && let Some(token) = map(token)
+            && let Some(mapped) = map(token)
+            // A newer layer may hold the key already, under the token an older one is mapped to.
+            && (mapped == token || slots.iter().all(|s: &Slot| s.token != mapped))
         {
+            let token = mapped;
             slots.push(Slot { token, meta: Some(meta), value: value.clone() });
         }
     });
@@ -378,37 +381,47 @@ fn flat(slots: &[Slot], like: Option<&Table>) -> Table {
     }
 }
 
-/// Moves a delta into its base when nobody else holds either. Returns the emptied delta with the values it replaced.
-fn fold(place: &mut Option<Table>) -> Option<Table> {
+/// Moves a delta into its base when nobody else holds either, here and among the special values. Returns the emptied delta
+/// with the values it had replaced.
+pub(crate) fn fold(place: &mut Option<Table>) -> Option<Table> {
     let delta = place.as_mut()?;
     let mut base = delta.in_place(|unique| unique.header_mut().base.take_if(|b| b.is_unique()))??;
-    let fits = delta.in_place(|own| {
-        base.in_place(|below| {
-            std::mem::swap(&mut below.header_mut().special, &mut own.header_mut().special);
-            let epoch = own.header().epoch.load(Ordering::Relaxed).min(below.header().epoch.load(Ordering::Relaxed));
-            below.header_mut().epoch = AtomicU64::new(epoch);
-            below.header_mut().derives |= own.header().derives;
-            own.slice_mut().iter_mut().filter(|s| s.token != 0).all(|slot| move_down(below, slot))
-        })
-    });
+    let fits = delta.in_place(|own| base.in_place(|below| move_down(own, below)));
     if fits == Some(Some(true)) {
         return place.replace(base);
     }
     // No room below: what was moved is in the base, what was not is still in the delta; a merge sees both.
-    delta.in_place(|own| {
-        base.in_place(|below| std::mem::swap(&mut below.header_mut().special, &mut own.header_mut().special));
-        own.header_mut().base = Some(base);
-    });
+    delta.in_place(|own| own.header_mut().base = Some(base));
     let new = merged(delta, None, Some);
     place.replace(new)
 }
 
-/// Exchanges the slot with its namesake below, or moves it into a free place there.
-fn move_down(below: Unique<'_>, slot: &mut Slot) -> bool {
-    if let Some(at) = position(below.slice(), below.header().reach, slot.token) {
-        std::mem::swap(&mut below.slice_mut()[at], slot);
-        return true;
+/// Moves the values of `own` into `below`. `false` if not all fit; then every key is still readable through both.
+fn move_down(own: Unique<'_>, below: Unique<'_>) -> bool {
+    let fits = own.slice_mut().iter_mut().all(|slot| {
+        slot.token == 0
+            || position(below.slice(), below.header().reach, slot.token).is_some()
+            || insert_from(below, slot)
+    });
+    if !fits {
+        return false;
     }
+    // Only when nothing can fail any more do replaced values change places with their successors.
+    for slot in own.slice_mut().iter_mut().filter(|slot| slot.token != 0) {
+        if let Some(at) = position(below.slice(), below.header().reach, slot.token) {
+            std::mem::swap(&mut below.slice_mut()[at], slot);
+        }
+    }
+    let epoch = own.header().epoch.load(Ordering::Relaxed).min(below.header().epoch.load(Ordering::Relaxed));
+    let (head, own) = (below.header_mut(), own.header_mut());
+    std::mem::swap(&mut head.special, &mut own.special);
+    head.epoch = AtomicU64::new(epoch);
+    head.derives |= own.derives;
+    true
+}
+
+/// Moves a slot to a free place below. It keeps a value of an older generation whose place it took.
+fn insert_from(below: Unique<'_>, slot: &mut Slot) -> bool {
     match insert(below, std::mem::replace(slot, EMPTY)) {
         Ok(stale) => {
             slot.value = stale.unwrap_or(Value::Bits(0));
@@ -419,6 +432,12 @@ fn move_down(below: Unique<'_>, slot: &mut Slot) -> bool {
             false
         }
     }
+}
+
+/// Lets a table that is about to be dropped go of its base, so that the base can be changed in place where it is current.
+pub(crate) fn detach(place: &mut Option<Table>) {
+    let base = place.as_mut().and_then(|t| t.in_place(|unique| unique.header_mut().base.take()));
+    drop(base.flatten());
 }
 
 /// Binds or unbinds a named or derived key in the special table below `place`.
@@ -478,6 +497,13 @@ impl Table {
     fn with_base(mut self, base: Option<Table>) -> Table {
         self.in_place(|unique| unique.header_mut().base = base);
         self
+    }
+
+    /// Whether values that were replaced after a capture are still held although every capture is gone.
+    #[inline]
+    pub(crate) fn is_foldable(&mut self) -> bool {
+        self.head().base.is_some()
+            && self.in_place(|unique| unique.header_mut().base.as_mut().is_some_and(Table::is_unique)) == Some(true)
     }
 
     /// Whether a key was cleared or dropped since this table was last looked through.

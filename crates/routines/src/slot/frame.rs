@@ -7,7 +7,7 @@ use super::{Outer, SLOT, Slot, Undo};
 use crate::context::Context;
 use crate::key::Key;
 use crate::registry::Live;
-use crate::table::Bound;
+use crate::table::{self, Bound};
 use crate::value::Value;
 
 /// The record of a routine, lent to the thread while it runs; `None` for work of the routine that is current anyway.
@@ -100,7 +100,7 @@ impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            slot.close_guards(self.mark);
+            let closed = slot.close_guards(self.mark);
             slot.id.set(self.id);
             slot.stamp.set(self.stamp);
             slot.floor.set(self.floor);
@@ -111,8 +111,10 @@ impl Drop for Frame<'_> {
             // A frame that owns its context saves nothing.
             let _none = slot.end_frame(&mut self.outer);
             slot.settle_mode();
-            slot.pop_dead_guards();
+            // User code may run from here on, and may panic: everything is back.
+            let dead = slot.pop_dead_guards();
             slot.refresh();
+            drop((closed, dead));
         });
     }
 }
@@ -170,7 +172,7 @@ impl Drop for Binding<'_> {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            slot.close_guards(self.mark);
+            let closed = slot.close_guards(self.mark);
             slot.floor.set(self.floor);
             let set_inside = slot.end_frame(&mut self.outer);
             // A key that was cleared or dropped meanwhile has nothing to go back to.
@@ -178,7 +180,7 @@ impl Drop for Binding<'_> {
             if let (Some(old), None, true) = (self.bits, &set_inside, current) {
                 let half = slot.half(self.never);
                 if half.with(|t| t.as_mut()?.exchange_bits(self.key.token, old)).is_some() {
-                    return slot.pop_dead_guards();
+                    return drop((slot.pop_dead_guards(), closed));
                 }
             }
             match set_inside {
@@ -186,21 +188,24 @@ impl Drop for Binding<'_> {
                     let (bits, old) = (self.bits, self.old.take());
                     let old = bits.map_or(old, |(meta, bits)| meta.map(|_| Value::Bits(bits)));
                     let ended = slot.rebind(self.key, old);
-                    slot.pop_dead_guards();
-                    drop(ended);
+                    drop((slot.pop_dead_guards(), closed, ended));
                 }
-                set_inside => self.put_back(slot, set_inside, current),
+                set_inside => drop((self.put_back(slot, set_inside, current), closed)),
             }
         });
     }
 }
 
 impl Binding<'_> {
+    /// Puts the context back that was saved before the first `set` inside. Dropping the result runs user code.
     #[inline(never)]
-    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) {
+    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) -> impl Sized + use<> {
         let replaced = set_inside.map(|saved| {
             let mut cx = *saved;
             slot.swap_cx(&mut cx);
+            // Otherwise the write below would find the saved context captured by the one it replaces.
+            table::detach(&mut cx.shared);
+            table::detach(&mut cx.private);
             let unpublished = slot.publish_if(&cx);
             (cx, unpublished)
         });
@@ -210,9 +215,7 @@ impl Binding<'_> {
         };
         let (old, outdated) = if current { (old, None) } else { (None, old) };
         let displaced = slot.bind(self.key, old);
-        slot.pop_dead_guards();
-        drop((replaced, outdated));
-        drop(displaced);
+        (slot.pop_dead_guards(), replaced, outdated, displaced)
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Outer, SLOT, Slot, Undo};
-use crate::context::Context;
+use crate::context::{Context, Published};
 
 /// An entered guard's view of what it replaced.
 pub(super) struct Held {
@@ -43,7 +43,7 @@ pub(crate) fn leave_guard(number: u64) {
         if let Some(held) = slot.held.borrow_mut().iter_mut().rev().find(|held| held.number == number) {
             held.live = false;
         }
-        slot.pop_dead_guards();
+        drop(slot.pop_dead_guards());
     });
 }
 
@@ -64,26 +64,37 @@ pub(super) fn report_live_guards(mark: usize) {
     }
 }
 
+/// A guard taken off the stack, with what was shown while it was current. Dropping it runs user code.
+pub(super) type Popped = (Held, Option<Published>);
+
 impl Slot {
-    /// Closes every guard entered since `mark`.
+    /// Closes every guard entered since `mark`. Drop the result when the slot is whole again.
     #[inline]
-    pub(super) fn close_guards(&self, mark: usize) {
-        while self.depth.get() > mark {
-            self.pop_guard();
-        }
+    pub(super) fn close_guards(&self, mark: usize) -> Vec<Popped> {
+        if self.depth.get() <= mark { Vec::new() } else { self.pop_guards(|slot| slot.depth.get() > mark) }
     }
 
-    /// Pops guards that were dropped while a younger one was current.
+    /// Pops guards that were dropped while a younger one was current. Drop the result last.
     #[inline]
-    pub(super) fn pop_dead_guards(&self) {
-        while self.depth.get() > self.floor.get() && self.held.borrow().last().is_some_and(|held| !held.live) {
-            self.pop_guard();
+    pub(super) fn pop_dead_guards(&self) -> Vec<Popped> {
+        if self.depth.get() <= self.floor.get() {
+            return Vec::new();
         }
+        let dead = |slot: &Slot| slot.held.borrow().last().is_some_and(|held| !held.live);
+        self.pop_guards(|slot| slot.depth.get() > slot.floor.get() && dead(slot))
     }
 
     #[cold]
-    fn pop_guard(&self) {
-        let Some(mut held) = self.held.borrow_mut().pop() else { return };
+    fn pop_guards(&self, go_on: impl Fn(&Slot) -> bool) -> Vec<Popped> {
+        let mut popped = Vec::new();
+        while go_on(self) {
+            popped.extend(self.pop_guard());
+        }
+        popped
+    }
+
+    fn pop_guard(&self) -> Option<Popped> {
+        let mut held = self.held.borrow_mut().pop()?;
         self.depth.set(self.depth.get() - 1);
         self.id.set(held.id);
         self.stamp.set(held.stamp);
@@ -91,6 +102,6 @@ impl Slot {
         self.swap_cx(&mut held.cx);
         self.settle_mode();
         let unpublished = self.publish_if(&held.cx);
-        drop((held, unpublished));
+        Some((held, unpublished))
     }
 }

@@ -86,15 +86,19 @@ impl Slot {
             return;
         }
         self.floor.set(0);
-        self.close_guards(0);
+        drop(self.close_guards(0));
         drain();
         self.life.set(Life::Gone);
         let rest = (self.take_cx(), self.saved.take());
         if let Some(live) = self.live.take() {
             drop(live.end(None));
         }
-        registry::release(mem::take(&mut **self.spare.borrow_mut()));
-        drop(mem::take(&mut **self.held.borrow_mut()));
+        let spare = mem::take(&mut **self.spare.borrow_mut());
+        registry::release(spare);
+        // Taken out first: dropping them may enter guards.
+        let held = mem::take(&mut **self.held.borrow_mut());
+        self.depth.set(0);
+        drop(held);
         drop(rest);
     }
 }

@@ -1,0 +1,5 @@
+//! The promises of the core, one module per concern. Helpers are in `support`.
+#![allow(missing_docs, reason = "a test's name is its sentence")]
+
+mod rules;
+mod support;
