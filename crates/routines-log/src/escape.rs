@@ -16,6 +16,9 @@ pub(crate) struct OneLine<W>(pub(crate) W);
 
 impl<W: Write> Write for OneLine<W> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        if is_printable_ascii(text) {
+            return self.0.write_str(text);
+        }
         while let Some((at, c)) = text.char_indices().find(|(_, c)| is_unsafe(*c)) {
             self.0.write_str(&text[..at])?;
             write_escape(&mut self.0, c)?;
@@ -23,6 +26,11 @@ impl<W: Write> Write for OneLine<W> {
         }
         self.0.write_str(text)
     }
+}
+
+/// Most text is, and bytes are cheaper to look through than characters.
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {

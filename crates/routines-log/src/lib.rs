@@ -34,7 +34,7 @@
 //!   keys that share one name, the one used first in this process is shown.
 //! - **A value cannot forge a line.** Line breaks, control characters (C0, DEL, C1), U+2028 and U+2029 and the marks that
 //!   reorder text are escaped wherever a value comes from. Every JSON line parses, and gives back the exact string.
-//! - **Logging is safe anywhere**: in a panic hook, in a `Drop`, in a thread-local's destructor (where it finds no values),
+//! - **Logging is safe anywhere**: in a panic hook, in a `Drop`, in a thread-local's destructor (where the values may be gone already),
 //!   in a value's own `Debug`. No lock is held and nothing is borrowed while a value is formatted. A line that is logged
 //!   *by* a value's `Debug` or `Display` leaves out the values that would run such code again. A value whose `Debug`
 //!   panics or fails is shown as `<unprintable>`, and the line survives; in a panic hook such a panic aborts the process,
