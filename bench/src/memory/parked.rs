@@ -38,6 +38,14 @@ impl Future for Park {
     }
 }
 
+/// A parked task that holds a little state across its await, as real ones do: tokio's cells come in steps of 128 bytes, and
+/// the smallest task of all sits at the edge of one.
+async fn holding() {
+    let state = std::hint::black_box([0_u64; 6]);
+    Park.await;
+    std::hint::black_box(state);
+}
+
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Someone who spawns a parked task, in whatever context he wants to carry.
@@ -106,6 +114,7 @@ pub(super) async fn all(tasks: u64, mut spawn: impl FnMut()) {
 fn rows() -> Vec<Parked> {
     let mut rows = vec![
         parked!(BARE, "nothing", |n| Box::pin(all(n, || drop(tokio::spawn(Park))))),
+        parked!("bare, 48 bytes of state", "nothing", |n| Box::pin(all(n, || drop(tokio::spawn(holding()))))),
         parked!("by hand", "an Arc moved in", |n| {
             let shared = Arc::new([0_u64; 64]);
             Box::pin(all(n, move || {
@@ -125,12 +134,16 @@ fn rows() -> Vec<Parked> {
 }
 
 /// Ours: spawned our way, with what the spawner has.
-fn our_own() -> [Parked; 5] {
+fn our_own() -> [Parked; 6] {
     [
         parked!(OURS, "nothing bound", |n| ours_inheriting(n, 0)),
         parked!(OURS, "1 inherited value", |n| ours_inheriting(n, 1)),
         parked!(OURS, "8 inherited values", |n| ours_inheriting(n, 8)),
         parked!(OURS, "64 inherited values", |n| ours_inheriting(n, 64)),
+        parked!(OURS, "8 inherited values, 48 bytes of state", |n| {
+            let spawning = all(n, || drop(routines_tokio::spawn(holding())));
+            Box::pin(ours::async_with_values(8, spawning))
+        }),
         parked!(OURS, "64 values left behind", |n| {
             let spawning = all(n, || drop(tokio::spawn(Park.detached())));
             Box::pin(ours::async_with_values(64, spawning))

@@ -7,12 +7,12 @@ use std::panic::Location;
 use crate::carried::Carried;
 use crate::context::Context;
 use crate::identity::{Identity, bind_in};
-use crate::key::{Class, Key};
+use crate::key::Key;
 use crate::local::Local;
 use crate::shown::Shown;
 use crate::slot;
 use crate::snapshot::{fmt_named, show_each};
-use crate::table::{self, Table};
+use crate::table;
 use crate::value::{Taken, Value};
 
 /// Values for several keys, to be bound together in one scope.
@@ -62,7 +62,7 @@ impl Bindings {
     /// The value bound for `key`.
     pub fn get<T: Send + Sync + 'static>(&self, key: &Local<T>) -> Option<Taken<T>> {
         let key = key.key();
-        self.revived().get(key.token, key.class.never, key.class.special).cloned()?.into_taken()
+        self.revived().get(key.token).cloned()?.into_taken()
     }
 
     /// Whether there is a value for `key`.
@@ -96,14 +96,7 @@ impl Bindings {
 
     fn bind(&self, cx: &mut Context) {
         let own = self.revived();
-        for (half, never) in [(&own.shared, false), (&own.private, true)] {
-            for (table, special) in [(half.as_ref(), false), (half.as_ref().and_then(Table::special), true)] {
-                let Some(table) = table else { continue };
-                table.each(&mut |token, meta, value| {
-                    bind_in(cx, Key { token, meta, class: Class { never, special } }, value.clone());
-                });
-            }
-        }
+        own.each(&mut |token, meta, value| bind_in(cx, Key { token, meta }, value.clone()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owns the future wrapper: polls, completes and drops a future inside its own context.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
@@ -38,10 +39,15 @@ pin_project! {
             let mut this = this.project();
             let inner = &mut this.inner;
             if inner.is_some() {
+                this.who.settle_dropped(this.cx);
+                let shown = Cell::new(false);
                 slot::run(this.cx, this.who.who(), || {
+                    let _values = slot::Values(&shown);
                     inner.set(None);
-                    slot::drain();
                 }, |_| false);
+                if shown.get() {
+                    this.who.mark_announced();
+                }
             }
             this.who.end();
         }
@@ -70,17 +76,22 @@ impl<F: Future> Future for Carried<F> {
         let announce = this.who.announce(this.cx);
         let starts = this.who.starts();
         this.who.mark_running();
-        let inner = &mut this.inner;
+        let (inner, shown) = (&mut this.inner, Cell::new(false));
         let step = || {
             if announce {
                 slot::announce_current();
             }
-            poll_inner(inner, task_cx, starts)
+            poll_inner(inner, task_cx, starts, &shown)
         };
         let polled = slot::run(this.cx, this.who.who(), step, Poll::is_pending);
         match polled {
             Poll::Pending => this.who.mark_idle(),
-            Poll::Ready(_) => this.who.end(),
+            Poll::Ready(_) => {
+                if shown.get() {
+                    this.who.mark_announced();
+                }
+                this.who.end();
+            }
         }
         polled
     }
@@ -92,14 +103,15 @@ fn poll_inner<F: Future>(
     inner: &mut Pin<&mut Option<F>>,
     task_cx: &mut TaskContext<'_>,
     starts: bool,
+    shown: &Cell<bool>,
 ) -> Poll<F::Output> {
     let Some(future) = inner.as_mut().as_pin_mut() else { polled_after_completion() };
     let root = starts.then(|| slot::mark_root((std::ptr::from_ref(&*future).addr(), size_of::<F>())));
     let polled = future.poll(task_cx);
     drop(root);
     if polled.is_ready() {
+        let _values = slot::Values(shown);
         inner.set(None);
-        slot::drain();
     }
     polled
 }

@@ -1,6 +1,6 @@
 //! Owns a context: the values that cross to children, and apart from them the ones that never do. Runs no user code.
 
-use crate::key::{Key, Meta};
+use crate::key::{self, Key, Meta};
 use crate::table::{self, Displaced, Table};
 use crate::value::Value;
 
@@ -17,17 +17,21 @@ impl Context {
     pub(crate) const EMPTY: Context = Context { shared: None, private: None };
 
     #[inline]
-    pub(crate) fn get(&self, token: u64, never: bool, special: bool) -> Option<&Value> {
-        let table = if never { self.private.as_ref() } else { self.shared.as_ref() }?;
-        let table = if special { table.special()? } else { table };
+    pub(crate) fn get(&self, token: u64) -> Option<&Value> {
+        let table = if key::is_never(token) { self.private.as_ref() } else { self.shared.as_ref() }?;
+        let table = if key::is_special(token) { table.special()? } else { table };
         table.get(token)
     }
 
     /// Binds (`Some`) or unbinds (`None`) a key.
     #[inline]
     pub(crate) fn write(&mut self, key: Key, value: Option<Value>) -> Displaced {
-        let place = if key.class.never { &mut self.private } else { &mut self.shared };
-        if key.class.special { table::write_special(place, key, value) } else { table::write(place, key, value) }
+        let place = if key::is_never(key.token) { &mut self.private } else { &mut self.shared };
+        if key::is_special(key.token) {
+            table::write_special(place, key, value)
+        } else {
+            table::write(place, key, value)
+        }
     }
 
     /// The values a record shows: one pointer per half.
@@ -78,11 +82,11 @@ impl Published {
 
     /// Visits the named values in the order their keys were first used.
     pub(crate) fn each_named(&self, visit: &mut dyn FnMut(&'static str, &'static Meta, &Value)) {
-        let mut found: Vec<(u32, &'static str, &'static Meta, Value)> = Vec::new();
+        let mut found: Vec<(usize, &'static str, &'static Meta, Value)> = Vec::new();
         for half in self.0.iter().flatten() {
             half.each(&mut |token, meta, value| {
                 if let Some(name) = meta.name {
-                    found.push((token as u32, name, meta, value.clone()));
+                    found.push((key::index(token), name, meta, value.clone()));
                 }
             });
         }

@@ -6,7 +6,7 @@ use crate::context::{Context, Published};
 use crate::key::Key;
 use crate::registry::{Birth, Kind, Live};
 use crate::slot::{self, Who};
-use crate::table::{self, Table};
+use crate::table::{self, Displaced, Table};
 use crate::value::Value;
 
 /// Which routine a piece of carried work runs in.
@@ -39,9 +39,19 @@ pub(crate) struct Unborn {
 }
 
 impl Unborn {
-    /// Exchanges the context it had in its maker's hands for the one it takes along.
-    fn leave(&mut self, cx: &mut Context) -> Option<Context> {
-        self.away.take().map(|away| std::mem::replace(cx, away))
+    /// Exchanges what only its maker may see for what it takes along; what was set in the maker's hands stays. Drop the
+    /// result when convenient.
+    fn leave(&mut self, cx: &mut Context) -> Option<(Option<Table>, Vec<Displaced>)> {
+        let away = self.away.take()?;
+        let mut replaced = Vec::new();
+        if let Some(special) = away.shared.as_ref().and_then(Table::special) {
+            special.each(&mut |token, meta, value| {
+                if meta.derive.is_some() {
+                    replaced.push(cx.write(Key { token, meta }, Some(value.clone())));
+                }
+            });
+        }
+        Some((std::mem::replace(&mut cx.private, away.private), replaced))
     }
 }
 
@@ -67,7 +77,7 @@ fn derive(shared: &mut Option<Table>) {
     for (token, meta, parent) in parents {
         // No borrow is held: the function may read and set locals, and may panic, which the caller of `spawn` sees.
         let child = meta.derive.as_ref().and_then(|derive| derive(&parent));
-        let key = Key { token, meta, class: crate::key::Class { never: false, special: true } };
+        let key = Key { token, meta };
         drop(table::write_special(shared, key, child));
     }
 }
@@ -123,6 +133,15 @@ impl Identity {
         }
     }
 
+    /// Takes leave of the maker if the work is dropped elsewhere without ever having run there.
+    pub(crate) fn settle_dropped(&mut self, cx: &mut Context) {
+        if let Identity::Unborn(unborn) = self
+            && slot::id().as_u64() != unborn.maker
+        {
+            drop(unborn.leave(cx));
+        }
+    }
+
     /// Whose frame the next run is.
     #[inline]
     pub(crate) fn who(&mut self) -> Who<'_> {
@@ -141,6 +160,16 @@ impl Identity {
             Identity::Root { announced, .. } => announced,
         };
         !std::mem::replace(announced, true) && cx.has_special()
+    }
+
+    /// Remembers that its values are visible to dumps, so that its end shows its host's again.
+    #[inline]
+    pub(crate) fn mark_announced(&mut self) {
+        match self {
+            Identity::Own { .. } => {}
+            Identity::Unborn(unborn) => unborn.announced = true,
+            Identity::Root { announced, .. } => *announced = true,
+        }
     }
 
     /// Whether the work has not run yet as the whole of a routine. Answers `true` once.

@@ -1,5 +1,6 @@
 //! Owns the closure wrapper: runs, or drops, a closure inside its own context.
 
+use std::cell::Cell;
 use std::panic::Location;
 
 use crate::context::Context;
@@ -12,11 +13,13 @@ pub(crate) struct Job<F> {
     work: Option<F>,
     cx: Context,
     who: Identity,
+    /// Whether dumps have seen its values.
+    shown: Cell<bool>,
 }
 
 impl<F> Job<F> {
     pub(crate) fn new(work: F, (cx, who): (Context, Identity)) -> Self {
-        Job { work: Some(work), cx, who }
+        Job { work: Some(work), cx, who, shown: Cell::new(false) }
     }
 
     /// Runs the closure inside its context; its values die there too.
@@ -29,7 +32,7 @@ impl<F> Job<F> {
         let announce = self.who.announce(&self.cx);
         self.who.mark_running();
         let step = || {
-            let _values = slot::Values;
+            let _values = slot::Values(&self.shown);
             if announce {
                 slot::announce_current();
             }
@@ -65,11 +68,15 @@ impl<F> Job<F> {
 impl<F> Drop for Job<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
+            self.who.settle_dropped(&mut self.cx);
             let unrun = || {
+                let _values = slot::Values(&self.shown);
                 drop(work);
-                slot::drain();
             };
             slot::run(&mut self.cx, self.who.who(), unrun, |_| false);
+        }
+        if self.shown.get() {
+            self.who.mark_announced();
         }
         self.who.end();
     }
@@ -79,7 +86,8 @@ impl<F> Drop for Job<F> {
 ///
 /// Called by the routine that bound it, it runs in that routine; called on any other thread (a pool's, say) it is a
 /// routine of its own, a child of the binder. The context is captured now, not when the closure runs, and neither side
-/// sees the other's later changes. Values of *never* keys are not part of it. A closure dropped without being called is dropped inside its context.
+/// sees the other's later changes. Values of *never* keys are not part of it. A closure dropped without being called is
+/// dropped inside its context.
 ///
 /// Costs one pointer copy to capture and an allocation.
 ///

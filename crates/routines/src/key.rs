@@ -1,6 +1,6 @@
 //! Owns what makes a key a key: its token (slot index and generation) and its immutable description. Holds no values.
 //!
-//! A token is `generation << 32 | index`. Values are stored under the token of the moment they were written, and a
+//! A token is `generation << 32 | class << 30 | index`: everything a read needs to know about its key in one word. Values are stored under the token of the moment they were written, and a
 //! read compares whole tokens. So clearing a key, or re-using a dropped key's index, is one store of a new generation:
 //! every older value everywhere stops matching at once, and readers pay nothing for it. The memory of such values is
 //! freed when the routine that holds them next runs or ends: each table remembers the [`clears`] count of its last
@@ -46,16 +46,30 @@ pub(crate) struct Meta {
 pub(crate) struct Key {
     pub(crate) token: u64,
     pub(crate) meta: &'static Meta,
-    pub(crate) class: Class,
 }
 
-/// Which table of a context a key's values live in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Class {
-    /// Policy *never*: kept apart so that capture need not look at them.
-    pub(crate) never: bool,
-    /// Named or derived: kept apart so that capture and dumps need not look at the others.
-    pub(crate) special: bool,
+/// Policy *never*: kept in a table apart, so that capture need not look at them.
+pub(crate) const NEVER: u64 = 1 << 31;
+
+/// Named or derived: kept in a table apart, so that capture and dumps need not look at the others.
+pub(crate) const SPECIAL: u64 = 1 << 30;
+
+const INDEX: u64 = SPECIAL - 1;
+
+/// The slot index in a token. Starts at 1: token 0 is no key's.
+#[inline]
+pub(crate) fn index(token: u64) -> usize {
+    (token & INDEX) as usize
+}
+
+#[inline]
+pub(crate) fn is_never(token: u64) -> bool {
+    token & NEVER != 0
+}
+
+#[inline]
+pub(crate) fn is_special(token: u64) -> bool {
+    token & SPECIAL != 0
 }
 
 /// Two declarations with the same identity share one [`Meta`].
@@ -76,7 +90,7 @@ struct Entry {
 
 struct Keys {
     entries: Vec<Entry>,
-    free: Vec<u32>,
+    free: Vec<usize>,
 }
 
 static KEYS: RwLock<Keys> = RwLock::new(Keys { entries: Vec::new(), free: Vec::new() });
@@ -104,28 +118,31 @@ fn write() -> std::sync::RwLockWriteGuard<'static, Keys> {
 
 impl Keys {
     fn entry(&self, token: u64) -> Option<&Entry> {
-        self.entries.get((token as u32).wrapping_sub(1) as usize)
+        self.entries.get(index(token).wrapping_sub(1))
     }
 
-    fn allocate(&mut self) -> u64 {
+    fn allocate(&mut self, class: u64) -> u64 {
         if let Some(index) = self.free.pop() {
-            return self.entries[index as usize - 1].token;
+            let entry = &mut self.entries[index - 1];
+            entry.token = entry.token & !(NEVER | SPECIAL) | class;
+            return entry.token;
         }
-        let index = u32::try_from(self.entries.len() + 1).expect("fewer than four billion keys");
-        self.entries.push(Entry { token: u64::from(index), born: 0 });
-        u64::from(index)
+        let index = self.entries.len() as u64 + 1;
+        assert!(index < INDEX, "a billion keys are in use");
+        self.entries.push(Entry { token: index | class, born: 0 });
+        index | class
     }
 }
 
-/// Registers a key under `slot` unless another thread was first; returns its token.
+/// Registers a key of this class under `slot` unless another thread was first; returns its token.
 #[cold]
-pub(crate) fn register(slot: &AtomicU64) -> u64 {
+pub(crate) fn register(slot: &AtomicU64, class: u64) -> u64 {
     let mut keys = write();
     let token = slot.load(Ordering::Relaxed);
     if token != 0 {
         return token;
     }
-    let token = keys.allocate();
+    let token = keys.allocate(class);
     slot.store(token, Ordering::Release);
     token
 }
@@ -150,14 +167,14 @@ pub(crate) enum Retire {
 pub(crate) fn retire(slot: &AtomicU64, how: Retire) {
     let mut keys = write();
     let token = slot.load(Ordering::Relaxed);
-    let index = token as u32;
     if token == 0 {
         return;
     }
-    let entry = &mut keys.entries[index as usize - 1];
+    let index = index(token);
+    let entry = &mut keys.entries[index - 1];
     match generation(token).checked_add(1) {
         Some(next) => {
-            entry.token = u64::from(next) << 32 | u64::from(index);
+            entry.token = u64::from(next) << 32 | token & u64::from(u32::MAX);
             if how == Retire::Dropped {
                 entry.born = next;
             }
@@ -170,7 +187,7 @@ pub(crate) fn retire(slot: &AtomicU64, how: Retire) {
         None => {
             entry.token = 0;
             entry.born = u32::MAX;
-            let fresh = if how == Retire::Cleared { keys.allocate() } else { 0 };
+            let fresh = if how == Retire::Cleared { keys.allocate(token & (NEVER | SPECIAL)) } else { 0 };
             slot.store(fresh, Ordering::Release);
         }
     }

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::default;
 use crate::error::{SetError, TrySetError};
 use crate::identity::{Identity, bind_in};
-use crate::key::{self, Class, Inherit, Key, Meta, MetaIdentity, Retire, Show};
+use crate::key::{self, Inherit, Key, Meta, MetaIdentity, Retire, Show};
 use crate::shown::{self, Shown};
 use crate::slot;
 use crate::value::{Taken, Value};
@@ -181,6 +181,7 @@ impl<T: Send + Sync + 'static> Local<T> {
     {
         match self.read() {
             Some(value) => value.into_taken().map(Taken::into_owned),
+            None if self.default.is_none() => None,
             None => Some(self.make_default()?.into_inner()),
         }
     }
@@ -238,7 +239,7 @@ impl<T: Send + Sync + 'static> Local<T> {
     #[inline]
     fn read(&self) -> Option<Value> {
         // Acquire: pairs with the Release of `key::retire`. An unregistered key has token 0, which no value is under.
-        slot::get(self.token.load(Ordering::Acquire), self.is_never(), self.is_special())
+        slot::get(self.token.load(Ordering::Acquire))
     }
 
     #[cold]
@@ -271,16 +272,16 @@ impl<T: Send + Sync + 'static> Local<T> {
     pub fn set(&self, value: T) -> Option<Taken<T>> {
         let token = self.token.load(Ordering::Acquire);
         // Bound before by an unnamed key, and not captured since: in place; a primitive stays in registers.
-        let Some(meta) = self.meta.get().filter(|_| !self.is_special()) else {
+        let Some(meta) = self.meta.get().filter(|_| !key::is_special(token)) else {
             return self.set_slow(Value::new(value));
         };
         if let Some(bits) = Value::bits_of(&value) {
-            return match slot::exchange_bits(token, self.is_never(), (Some(meta), bits)) {
+            return match slot::exchange_bits(token, (Some(meta), bits)) {
                 Some((was, old)) => was.and_then(|_| Value::Bits(old).into_taken()),
                 None => self.set_slow(Value::Bits(bits)),
             };
         }
-        match slot::exchange(token, self.is_never(), (Some(meta), Value::new(value))) {
+        match slot::exchange(token, (Some(meta), Value::new(value))) {
             Ok((was, old)) => was.and_then(|_| old.into_taken()),
             Err((_, value)) => self.set_slow(value),
         }
@@ -377,27 +378,23 @@ impl<T: Send + Sync + 'static> Local<T> {
 // ===== inside =====
 
 impl<T: Send + Sync + 'static> Local<T> {
-    #[inline]
-    fn is_never(&self) -> bool {
-        matches!(self.policy, Inherit::Never)
-    }
-
-    #[inline]
-    fn is_special(&self) -> bool {
-        self.name.is_some() || self.derive.is_some()
+    fn class(&self) -> u64 {
+        let never = if self.policy == Inherit::Never { key::NEVER } else { 0 };
+        let special = if self.name.is_some() || self.derive.is_some() { key::SPECIAL } else { 0 };
+        never | special
     }
 
     #[inline]
     pub(crate) fn key(&self) -> Key {
         let token = match self.token.load(Ordering::Acquire) {
-            0 => key::register(&self.token),
+            0 => key::register(&self.token, self.class()),
             token => token,
         };
         let meta = match self.meta.get() {
             Some(meta) => meta,
             None => self.describe(),
         };
-        Key { token, meta, class: Class { never: self.is_never(), special: self.is_special() } }
+        Key { token, meta }
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! Owns the public view of routines: the current one, the live ones, and what is known about each.
 
-use std::fmt;
+use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use triomphe::Arc;
@@ -69,8 +70,8 @@ pub fn all() -> Vec<RoutineInfo> {
 
 /// Visits the named values bound here, in the order their keys were first used: for loggers.
 ///
-/// Never panics and never blocks, also in panic hooks and at thread exit (where it finds nothing). No borrow is held while
-/// `visit` runs.
+/// Never panics and never blocks by itself, also in panic hooks and at thread exit (where the values may be gone). Nothing is
+/// lent out while `visit` runs. Two keys of one name are both visited.
 pub fn for_each_named(mut visit: impl FnMut(&'static str, Shown<'_>)) {
     show_each(slot::published(), &mut visit);
 }
@@ -176,8 +177,18 @@ impl From<Shown<'_>> for NamedValue {
             Shown::I64(v) if v >= 0 => NamedValue::U64(v.unsigned_abs()),
             Shown::I64(v) => NamedValue::I64(v),
             Shown::F64(v) if v.is_finite() => NamedValue::F64(v),
-            other => NamedValue::Str(other.to_string()),
+            other => NamedValue::Str(text(other)),
         }
+    }
+}
+
+/// What a value's own `Debug` or `Display` writes; one that fails or panics must not take the dump down with it.
+fn text(shown: Shown<'_>) -> String {
+    let mut text = String::new();
+    let write = AssertUnwindSafe(|| write!(text, "{shown}").is_ok());
+    match catch_unwind(write) {
+        Ok(true) => text,
+        Ok(false) | Err(_) => "<unprintable>".to_owned(),
     }
 }
 

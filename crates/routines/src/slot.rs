@@ -22,12 +22,12 @@ use std::sync::OnceLock;
 use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
 use crate::id::{Block, RoutineId};
-use crate::key::Key;
+use crate::key::{self, Key};
 use crate::registry::{self, Birth, Live, Spare};
-use crate::table::{self, Bound, Displaced, Table};
+use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
-pub(crate) use frame::{Values, Who, announce_current, drain, run, run_once, scope};
+pub(crate) use frame::{Values, Who, announce_current, run, run_once, scope};
 use guard::Held;
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;
@@ -102,7 +102,9 @@ const _: () = assert!(!mem::needs_drop::<Slot>(), "a slot with a destructor coul
 struct Kept<T>(Cell<Option<ManuallyDrop<T>>>);
 
 impl<T> Kept<T> {
-    const EMPTY: Self = Kept(Cell::new(None));
+    const fn new() -> Self {
+        Kept(Cell::new(None))
+    }
 
     #[inline]
     fn replace(&self, value: Option<T>) -> Option<T> {
@@ -139,10 +141,10 @@ thread_local! {
             base: Cell::new(0),
             life: Cell::new(Life::New),
             undo: Cell::new(Undo::Owned),
-            saved: Kept::EMPTY,
-            shared: Kept::EMPTY,
-            private: Kept::EMPTY,
-            live: Kept::EMPTY,
+            saved: Kept::new(),
+            shared: Kept::new(),
+            private: Kept::new(),
+            live: Kept::new(),
             held: RefCell::new(ManuallyDrop::new(Vec::new())),
             depth: Cell::new(0),
             floor: Cell::new(0),
@@ -219,16 +221,18 @@ pub(crate) fn refresh() {
 
 /// Copies a value out of the current context.
 #[inline]
-pub(crate) fn get(token: u64, never: bool, special: bool) -> Option<Value> {
+pub(crate) fn get(token: u64) -> Option<Value> {
     SLOT.with(|slot| {
         if slot.fast.get() == 0 && !slot.owned() {
             return None;
         }
-        slot.half(never).with(|table| {
-            let table = table.as_ref()?;
-            let table = if special { table.special()? } else { table };
-            table.get(token).cloned()
-        })
+        if token & (key::NEVER | key::SPECIAL) == 0
+            && let Peek::Found(value) =
+                slot.shared.with(|t| t.as_ref().map_or(Peek::Found(None), |table| table.peek(token)))
+        {
+            return value;
+        }
+        slot.get_elsewhere(token)
     })
 }
 
@@ -270,23 +274,23 @@ pub(crate) fn crossing() -> Option<Table> {
 
 /// Exchanges the bits bound under an unnamed key's token, if that can be done in place; `None` says to use [`write`].
 #[inline]
-pub(crate) fn exchange_bits(token: u64, never: bool, new: Bound<u64>) -> Option<Bound<u64>> {
+pub(crate) fn exchange_bits(token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
     SLOT.with(|slot| {
         if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
             return None;
         }
-        slot.half(never).with(|table| table.as_mut()?.exchange_bits(token, new))
+        slot.half(token).with(|table| table.as_mut()?.exchange_bits(token, new))
     })
 }
 
 /// Exchanges the value of an unnamed key, if that can be done in place; `Err` gives it back for [`write`].
 #[inline]
-pub(crate) fn exchange(token: u64, never: bool, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
+pub(crate) fn exchange(token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
     SLOT.with(|slot| {
         if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
             return Err(new);
         }
-        slot.exchange(token, never, new)
+        slot.exchange(token, new)
     })
 }
 
@@ -413,8 +417,8 @@ impl Slot {
     }
 
     #[inline]
-    fn half(&self, never: bool) -> &Kept<Table> {
-        if never { &self.private } else { &self.shared }
+    fn half(&self, token: u64) -> &Kept<Table> {
+        if key::is_never(token) { &self.private } else { &self.shared }
     }
 
     #[inline]
@@ -466,9 +470,18 @@ impl Slot {
         }
     }
 
+    #[inline(never)]
+    fn get_elsewhere(&self, token: u64) -> Option<Value> {
+        self.half(token).with(|table| {
+            let table = table.as_ref()?;
+            let table = if key::is_special(token) { table.special()? } else { table };
+            table.get(token).cloned()
+        })
+    }
+
     #[inline]
-    fn exchange(&self, token: u64, never: bool, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
-        self.half(never).with(|table| match table {
+    fn exchange(&self, token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
+        self.half(token).with(|table| match table {
             Some(table) => table.exchange(token, new),
             None => Err(new),
         })
@@ -477,10 +490,10 @@ impl Slot {
     /// Binds or unbinds a key and returns what was bound. Nothing else is displaced if that can be done in place.
     #[inline]
     fn rebind(&self, key: Key, value: Option<Value>) -> Option<Value> {
-        if key.class.special {
+        if key::is_special(key.token) {
             return self.bind(key, value).value.take();
         }
-        match self.exchange(key.token, key.class.never, table::bound(key, value)) {
+        match self.exchange(key.token, table::bound(key, value)) {
             Ok((meta, old)) => meta.map(|_| old),
             Err((meta, value)) => self.bind(key, meta.map(|_| value)).value.take(),
         }
@@ -488,7 +501,7 @@ impl Slot {
 
     #[inline(never)]
     fn bind(&self, key: Key, value: Option<Value>) -> Displaced {
-        if key.class.special && !self.is_foreign() {
+        if key::is_special(key.token) && !self.is_foreign() {
             return self.live.with(|live| match live {
                 Some(live) => self.bind_published(live, key, value),
                 None => self.with_cx(|cx| cx.write(key, value)),
@@ -499,9 +512,8 @@ impl Slot {
 
     /// Binds a named value, and shows it.
     fn bind_published(&self, live: &Live, key: Key, value: Option<Value>) -> Displaced {
-        let never = key.class.never;
-        self.half(never).with(|half| {
-            live.publish(never, |shown| {
+        self.half(key.token).with(|half| {
+            live.publish(key::is_never(key.token), |shown| {
                 // With the record's own reference gone the write is in place, unless someone else captured the values.
                 let same = |shown: &mut Table| half.as_ref().and_then(Table::special).is_some_and(|t| t.same(shown));
                 // Never the last reference: the context holds one.

@@ -133,7 +133,7 @@ impl Snapshot {
     pub fn get<T: Send + Sync + 'static>(&self, key: &Local<T>) -> Option<Taken<T>> {
         let key = key.key();
         let cx = self.context();
-        let value = cx.get(key.token, false, key.class.special)?.clone();
+        let value = cx.get(key.token)?.clone();
         value.into_taken()
     }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use triomphe::{Arc, HeaderSliceWithLengthProtected, ThinArc};
 
-use crate::key::{self, Key, Meta, Registered};
+use crate::key::{self, Key, Meta, Registered, index};
 use crate::value::Value;
 
 /// Captured tables of up to this many slots are copied whole. More than that and the reference-count trips of the copy
@@ -49,6 +49,14 @@ struct Slot {
     /// `None` in an empty slot, and in one that says "unbound" over a base that has a value.
     meta: Option<&'static Meta>,
     value: Value,
+}
+
+/// What a look at one slot tells.
+pub(crate) enum Peek {
+    /// The answer.
+    Found(Option<Value>),
+    /// Nothing; [`Table::get`] has to look on.
+    Elsewhere,
 }
 
 const EMPTY: Slot = Slot { token: 0, meta: None, value: Value::Bits(0) };
@@ -88,10 +96,6 @@ impl Displaced {
 }
 
 type Unique<'a> = &'a mut HeaderSliceWithLengthProtected<Head, Slot>;
-
-fn index(token: u64) -> usize {
-    token as u32 as usize
-}
 
 /// Where `token` sits: at most `reach` places after its home.
 #[inline]
@@ -156,6 +160,17 @@ impl Table {
         slot.meta.map(|_| &slot.value)
     }
 
+    /// As [`get`](Self::get), if the key's home slot alone answers.
+    #[inline]
+    pub(crate) fn peek(&self, token: u64) -> Peek {
+        let (head, slots) = (self.head(), self.slots());
+        match slots.get(index(token) & slots.len().wrapping_sub(1)) {
+            Some(slot) if slot.token == token => Peek::Found(slot.meta.map(|_| slot.value.clone())),
+            _ if head.reach == 0 && head.base.is_none() => Peek::Found(None),
+            _ => Peek::Elsewhere,
+        }
+    }
+
     /// The named and derived values.
     #[inline]
     pub(crate) fn special(&self) -> Option<&Table> {
@@ -194,7 +209,9 @@ impl Table {
         };
         self.slots().iter().for_each(&mut show);
         if let Some(base) = &self.head().base {
-            base.slots().iter().filter(|s| self.find(s.token).is_none()).for_each(&mut show);
+            // Whatever generation the delta has of a key is newer than the base's.
+            let covered = |token| self.slots().iter().any(|own| index(own.token) == index(token));
+            base.slots().iter().filter(|slot| !covered(slot.token)).for_each(&mut show);
         }
     }
 
@@ -319,7 +336,7 @@ fn grow(place: &mut Option<Table>, slot: Slot) -> Option<Table> {
         Some(_) => old.head().used as usize <= DELTA,
         None => old.head().used as usize > FLAT && !old.is_unique(),
     };
-    let new = if delta { over_base(old, slot) } else { merged(old, Some(slot), |token| Some(token)) };
+    let new = if delta { over_base(old, slot) } else { merged(old, Some(slot), Some) };
     place.replace(new)
 }
 
@@ -346,15 +363,17 @@ fn merged(old: &Table, slot: Option<Slot>, mut map: impl FnMut(u64) -> Option<u6
     {
         return Table::single(slot.clone(), Some(old), None);
     }
-    let mut slots = Vec::with_capacity(old.slots().len() + 1);
+    let mut slots: Vec<Slot> = Vec::with_capacity(old.slots().len() + 1);
+    let mut remapped = false;
     old.each(&mut |token, meta, value| {
-        if slot.as_ref().is_none_or(|s| s.token != token)
-            && let Some(mapped) = map(token)
-            // A newer layer may hold the key already, under the token an older one is mapped to.
-            && (mapped == token || slots.iter().all(|s: &Slot| s.token != mapped))
-        {
-            let token = mapped;
-            slots.push(Slot { token, meta: Some(meta), value: value.clone() });
+        let Some(mapped) = map(token).filter(|_| slot.as_ref().is_none_or(|s| s.token != token)) else { return };
+        remapped |= mapped != token;
+        let merged = Slot { token: mapped, meta: Some(meta), value: value.clone() };
+        // Two generations of a key may meet under its present token: the one that had it already is the newer.
+        match slots.iter_mut().find(|s| remapped && s.token == mapped) {
+            Some(older) if mapped == token => *older = merged,
+            Some(_) => {}
+            None => slots.push(merged),
         }
     });
     slots.extend(slot.filter(|s| s.meta.is_some()));

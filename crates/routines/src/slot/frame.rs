@@ -1,11 +1,12 @@
 //! Owns frames: a stretch of execution with a context of its own, entered and left, also on unwind.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::report_live_guards;
 use super::{Outer, SLOT, Slot, Undo};
-use crate::context::Context;
-use crate::key::Key;
+use crate::context::{Context, Published};
+use crate::key::{self, Key};
 use crate::registry::Live;
 use crate::table::{self, Bound};
 use crate::value::Value;
@@ -31,10 +32,10 @@ pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, susp
 /// Runs `f` with `cx` in the current routine, for the last time: the values die inside the frame.
 #[inline]
 pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
-    let announce = cx.has_special() || SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()));
-    let _outer = Announce(announce);
+    let announce = cx.has_special() || shows();
+    let outer = Announce(Cell::new(announce));
     let inner = || {
-        let _values = Values;
+        let _values = Values(&outer.0);
         if announce {
             announce_current();
         }
@@ -43,21 +44,31 @@ pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
     run(cx, None, inner, |_| false)
 }
 
-/// Drops the current frame's values when the frame's work ends, also on unwind.
-pub(crate) struct Values;
+/// Whether the current context has anything to show to dumps.
+#[inline]
+pub(crate) fn shows() -> bool {
+    SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()))
+}
 
-impl Drop for Values {
+/// Drops the current frame's values when the frame's work ends, also on unwind; first notes whether any were shown.
+pub(crate) struct Values<'a>(pub(crate) &'a Cell<bool>);
+
+impl Drop for Values<'_> {
+    #[inline]
     fn drop(&mut self) {
+        if shows() {
+            self.0.set(true);
+        }
         drain();
     }
 }
 
 /// Shows the outer context's values again when an inner frame ends.
-struct Announce(bool);
+struct Announce(Cell<bool>);
 
 impl Drop for Announce {
     fn drop(&mut self) {
-        if self.0 {
+        if self.0.get() {
             announce_current();
         }
     }
@@ -96,25 +107,41 @@ impl Frame<'_> {
     }
 }
 
+impl Frame<'_> {
+    #[inline]
+    fn leave(&mut self, slot: &Slot) {
+        slot.id.set(self.id);
+        slot.stamp.set(self.stamp);
+        slot.floor.set(self.floor);
+        if let Some(live) = &mut self.who {
+            **live = slot.live.replace(live.take());
+        }
+        slot.swap_cx(self.cx);
+        // A frame that owns its context saves nothing.
+        let _none = slot.end_frame(&mut self.outer);
+        slot.settle_mode();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_with_guards(&mut self, slot: &Slot) {
+        let closed = slot.close_guards(self.mark);
+        self.leave(slot);
+        // User code may run from here on, and may panic: everything is back.
+        drop((slot.pop_dead_guards(), closed));
+    }
+}
+
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            let closed = slot.close_guards(self.mark);
-            slot.id.set(self.id);
-            slot.stamp.set(self.stamp);
-            slot.floor.set(self.floor);
-            if let Some(live) = &mut self.who {
-                **live = slot.live.replace(live.take());
+            if slot.has_guards(self.mark.min(self.floor)) {
+                self.leave_with_guards(slot);
+            } else {
+                self.leave(slot);
             }
-            slot.swap_cx(self.cx);
-            // A frame that owns its context saves nothing.
-            let _none = slot.end_frame(&mut self.outer);
-            slot.settle_mode();
-            // User code may run from here on, and may panic: everything is back.
-            let dead = slot.pop_dead_guards();
             slot.refresh();
-            drop((closed, dead));
         });
     }
 }
@@ -127,8 +154,7 @@ pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce
         drop(cx.write(key, Some(value)));
         return run_once(&mut cx, f);
     }
-    let mut binding =
-        Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, never: key.class.never };
+    let mut binding = Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0 };
     binding.enter(value);
     f()
 }
@@ -137,7 +163,6 @@ pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce
 struct Binding<'a> {
     token: &'a AtomicU64,
     key: Key,
-    never: bool,
     /// What was bound, if it was exchanged in place.
     bits: Option<Bound<u64>>,
     /// What was bound otherwise.
@@ -152,9 +177,9 @@ impl Binding<'_> {
     fn enter(&mut self, value: Value) {
         SLOT.with(|slot| {
             match value {
-                Value::Bits(bits) if !self.key.class.special => {
+                Value::Bits(bits) if !key::is_special(self.key.token) => {
                     let new = (Some(self.key.meta), bits);
-                    self.bits = slot.half(self.never).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
+                    self.bits = slot.half(self.key.token).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
                     if self.bits.is_none() {
                         self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
                     }
@@ -172,51 +197,53 @@ impl Drop for Binding<'_> {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            let closed = slot.close_guards(self.mark);
+            let plain = !slot.has_guards(self.mark.min(self.floor)) && slot.undo.get() == Undo::Clean;
+            if !(plain && self.is_current() && self.exchange_back(slot)) {
+                return self.leave(slot);
+            }
             slot.floor.set(self.floor);
-            let set_inside = slot.end_frame(&mut self.outer);
-            // A key that was cleared or dropped meanwhile has nothing to go back to.
-            let current = self.token.load(Ordering::Acquire) == self.key.token;
-            if let (Some(old), None, true) = (self.bits, &set_inside, current) {
-                let half = slot.half(self.never);
-                if half.with(|t| t.as_mut()?.exchange_bits(self.key.token, old)).is_some() {
-                    return drop((slot.pop_dead_guards(), closed));
-                }
-            }
-            match set_inside {
-                None if current => {
-                    let (bits, old) = (self.bits, self.old.take());
-                    let old = bits.map_or(old, |(meta, bits)| meta.map(|_| Value::Bits(bits)));
-                    let ended = slot.rebind(self.key, old);
-                    drop((slot.pop_dead_guards(), closed, ended));
-                }
-                set_inside => drop((self.put_back(slot, set_inside, current), closed)),
-            }
+            let _none = slot.end_frame(&mut self.outer);
         });
     }
 }
 
 impl Binding<'_> {
-    /// Puts the context back that was saved before the first `set` inside. Dropping the result runs user code.
+    /// A key that was cleared or dropped meanwhile has nothing to go back to.
+    #[inline]
+    fn is_current(&self) -> bool {
+        self.token.load(Ordering::Acquire) == self.key.token
+    }
+
+    #[inline]
+    fn exchange_back(&self, slot: &Slot) -> bool {
+        let Some(old) = self.bits else { return false };
+        slot.half(self.key.token).with(|t| t.as_mut().is_some_and(|t| t.exchange_bits(self.key.token, old).is_some()))
+    }
+
+    /// Leaves in all other cases. Everything is back before user code runs, which may panic.
     #[inline(never)]
-    fn put_back(&mut self, slot: &Slot, set_inside: Option<Box<Context>>, current: bool) -> impl Sized + use<> {
-        let replaced = set_inside.map(|saved| {
-            let mut cx = *saved;
-            slot.swap_cx(&mut cx);
-            // Otherwise the write below would find the saved context captured by the one it replaces.
-            table::detach(&mut cx.shared);
-            table::detach(&mut cx.private);
-            let unpublished = slot.publish_if(&cx);
-            (cx, unpublished)
-        });
+    fn leave(&mut self, slot: &Slot) {
+        let closed = slot.close_guards(self.mark);
+        slot.floor.set(self.floor);
+        let replaced = slot.end_frame(&mut self.outer).map(|saved| put_back(slot, *saved));
         let old = match self.bits {
             Some((meta, bits)) => meta.map(|_| Value::Bits(bits)),
             None => self.old.take(),
         };
-        let (old, outdated) = if current { (old, None) } else { (None, old) };
-        let displaced = slot.bind(self.key, old);
-        (slot.pop_dead_guards(), replaced, outdated, displaced)
+        let (old, outdated) = if self.is_current() { (old, None) } else { (None, old) };
+        let ended = slot.rebind(self.key, old);
+        drop((slot.pop_dead_guards(), closed, replaced, outdated, ended));
     }
+}
+
+/// Puts back the context that was saved before the first `set` inside a scope. Dropping the result runs user code.
+fn put_back(slot: &Slot, mut cx: Context) -> (Context, Option<Published>) {
+    slot.swap_cx(&mut cx);
+    // Otherwise the next write would find the saved context captured by the one it replaces.
+    table::detach(&mut cx.shared);
+    table::detach(&mut cx.private);
+    let unpublished = slot.publish_if(&cx);
+    (cx, unpublished)
 }
 
 /// Drops the current frame's values while the frame is still current: their destructors may read and set locals.

@@ -68,20 +68,21 @@ pub(super) fn report_live_guards(mark: usize) {
 pub(super) type Popped = (Held, Option<Published>);
 
 impl Slot {
-    /// Closes every guard entered since `mark`. Drop the result when the slot is whole again.
+    /// Whether guards above `mark` are on the stack, live or dead.
     #[inline]
+    pub(super) fn has_guards(&self, mark: usize) -> bool {
+        self.depth.get() > mark
+    }
+
+    /// Closes every guard entered since `mark`. Drop the result when the slot is whole again.
     pub(super) fn close_guards(&self, mark: usize) -> Vec<Popped> {
-        if self.depth.get() <= mark { Vec::new() } else { self.pop_guards(|slot| slot.depth.get() > mark) }
+        self.pop_guards(|slot| slot.has_guards(mark))
     }
 
     /// Pops guards that were dropped while a younger one was current. Drop the result last.
-    #[inline]
     pub(super) fn pop_dead_guards(&self) -> Vec<Popped> {
-        if self.depth.get() <= self.floor.get() {
-            return Vec::new();
-        }
         let dead = |slot: &Slot| slot.held.borrow().last().is_some_and(|held| !held.live);
-        self.pop_guards(|slot| slot.depth.get() > slot.floor.get() && dead(slot))
+        self.pop_guards(|slot| slot.has_guards(slot.floor.get()) && dead(slot))
     }
 
     #[cold]

@@ -191,20 +191,22 @@ fn r03_what_an_awaited_function_sets_is_visible_after_the_await() {
 #[test]
 fn r03_a_future_moved_to_another_routine_half_way_keeps_what_it_set() {
     static KEY: Local<u32> = Local::new();
+    static OTHER: Local<u32> = Local::new();
     static PRIVATE: Local<u32> = Local::new().inherit(Inherit::Never);
     for private in [false, true] {
         private.then(|| PRIVATE.set(1));
-        let mut work = Box::pin(
-            async {
-                KEY.set(5);
-                yield_now().await;
-                KEY.get()
-            }
-            .inherit(),
-        );
-        assert!(poll_once(work.as_mut()).is_pending());
-        let seen = elsewhere(|| poll_once(work.as_mut()));
-        assert_eq!(seen, Poll::Ready(Some(5)), "with a private value in the maker: {private}");
+        let work = || async {
+            KEY.set(5);
+            yield_now().await;
+            KEY.get()
+        };
+        let works: [Boxed<'_, _>; 3] =
+            [Box::pin(work().inherit()), Box::pin(OTHER.scope(1, work())), Box::pin(work().detached())];
+        for (at, mut work) in works.into_iter().enumerate() {
+            assert!(poll_once(work.as_mut()).is_pending());
+            let seen = elsewhere(|| poll_once(work.as_mut()));
+            assert_eq!(seen, Poll::Ready(Some(5)), "work {at}, with a private value in the maker: {private}");
+        }
     }
     PRIVATE.remove();
 }
@@ -421,6 +423,7 @@ fn r06_a_never_value_bound_by_a_scope_goes_with_the_scope() {
 
 #[test]
 fn r06_a_never_value_is_not_seen_by_work_dropped_unrun_in_another_routine() {
+    static OTHER: Local<u32> = Local::new();
     static TX: Local<u32> = Local::new().inherit(Inherit::Never);
     TX.set(1);
     let seen = Log::new();
@@ -430,11 +433,12 @@ fn r06_a_never_value_is_not_seen_by_work_dropped_unrun_in_another_routine() {
             move || seen.add(TX.get())
         })
     };
-    let (future, closure) = (look(), look());
+    let (future, closure, scoped) = (look(), look(), look());
     let future = async move { drop(future) }.inherit();
     let job = bind(move || drop(closure));
-    elsewhere(|| drop((future, job)));
-    assert_eq!(seen.all(), [None, None]);
+    let scoped = OTHER.scope(1, async move { drop(scoped) });
+    elsewhere(|| drop((future, job, scoped)));
+    assert_eq!(seen.all(), [None; 3]);
 }
 
 static DERIVED: Local<(u32, routines::RoutineId)> = Local::new().derive(|parent| (parent.0 + 1, routines::id()));
@@ -1176,6 +1180,49 @@ fn r16_snapshots_and_bindings_made_before_keep_their_values() {
     assert_eq!(KEY.get(), Some(1));
     KEY.clear();
     assert_eq!(KEY.get(), None, "restored values are the routine's own again");
+}
+
+#[test]
+fn r16_bindings_hold_one_value_per_key_whatever_was_cleared_while_they_were_made() {
+    static KEYS: [Local<usize>; 20] = [const { Local::new() }; 20];
+    static NAMED: [Local<usize>; 20] = [const { Local::new().named("many of r16") }; 20];
+    for (keys, held) in [&KEYS, &NAMED].into_iter().flat_map(|keys| (1..20).map(move |held| (keys, held))) {
+        let mut bindings = Bindings::new();
+        let mut kept = Vec::new();
+        for round in [100, 200] {
+            for (at, key) in keys[..held].iter().enumerate() {
+                bindings = bindings.with(key, round + at);
+                kept.push(bindings.clone());
+                key.clear();
+            }
+        }
+        let expected: Vec<_> = (0..held).map(|at| Some(200 + at)).collect();
+        let read = || keys[..held].iter().map(Local::get).collect::<Vec<_>>();
+        assert_eq!((bindings.sync_scope(read), bindings.len()), (expected, held));
+        let snapshot = bindings.sync_scope(Snapshot::capture);
+        assert_eq!((snapshot.len(), kept.iter().all(|b| b.len() <= held)), (held, true));
+    }
+}
+
+#[test]
+fn r16_a_value_removed_under_a_snapshot_does_not_come_back_after_a_clear() {
+    static KEYS: [Local<usize>; 16] = [const { Local::new().named("back of r16") }; 16];
+    let shown = || {
+        let mut all = Vec::new();
+        routines::for_each_named(|_, value| all.push(value.to_string()));
+        all
+    };
+    for held in 1..KEYS.len() {
+        elsewhere(|| {
+            KEYS[..held].iter().for_each(|key| drop(key.set(1)));
+            let _frozen = Snapshot::capture();
+            KEYS[0].remove();
+            KEYS[0].clear();
+            assert_eq!(shown(), vec!["1"; held - 1]);
+            KEYS[0].set(2);
+            assert_eq!((shown().len(), Snapshot::capture().len()), (held, held), "with {held} keys: {:?}", shown());
+        });
+    }
 }
 
 #[test]

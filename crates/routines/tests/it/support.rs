@@ -13,7 +13,7 @@ use std::thread::Thread;
 
 // ===== running futures =====
 
-pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -213,21 +213,21 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
 
 // ===== child processes =====
 
-/// Runs `body` in a process of its own, for what may abort; returns what it wrote to standard error.
+/// Runs `body` in a process of its own, for what may abort; returns what it wrote to standard error, to the parent alone.
 ///
 /// `test` is the full name of the calling test.
-pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> String {
+pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> Option<String> {
     const MARK: &str = "ROUTINES_CHILD_TEST";
     if cfg!(miri) || std::env::var(MARK).is_ok_and(|name| name == test) {
         body();
-        return String::new();
+        return None;
     }
     let exe = std::env::current_exe().expect("a test binary knows itself");
     let child = Command::new(exe).args([test, "--exact", "--nocapture"]).env(MARK, test).output();
     let child = child.expect("the test binary can be run again");
     let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     assert!(child.status.success() && out.contains("1 passed"), "{}\n{out}\n{err}", child.status);
-    err.into_owned()
+    Some(err.into_owned())
 }
 
 /// A flag that is raised once.
@@ -243,3 +243,20 @@ impl Flag {
         self.0.load(Ordering::SeqCst)
     }
 }
+
+/// Whether a type implements a trait, as a value: a table of these shows which row is wrong.
+macro_rules! implements {
+    ($type:ty: $($bound:tt)+) => {{
+        trait No {
+            const ANSWER: bool = false;
+        }
+        impl<T: ?Sized> No for T {}
+        struct Ask<T: ?Sized>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "the trait's is used where this one does not apply")]
+        impl<T: ?Sized + $($bound)+> Ask<T> {
+            const ANSWER: bool = true;
+        }
+        <Ask<$type>>::ANSWER
+    }};
+}
+pub(crate) use implements;
