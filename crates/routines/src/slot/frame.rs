@@ -127,8 +127,10 @@ impl Frame<'_> {
     fn leave_with_guards(&mut self, slot: &Slot) {
         let closed = slot.close_guards(self.mark);
         self.leave(slot);
+        // The guards made dumps show their values.
+        let unpublished = slot.publish();
         // User code may run from here on, and may panic: everything is back.
-        drop((slot.pop_dead_guards(), closed));
+        drop((slot.pop_dead_guards(), closed, unpublished));
     }
 }
 
