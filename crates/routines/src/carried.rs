@@ -75,7 +75,6 @@ impl<F: Future> Future for Carried<F> {
         this.who.settle(me, this.cx);
         let announce = this.who.announce(this.cx);
         let starts = this.who.starts();
-        this.who.mark_running();
         let (inner, shown) = (&mut this.inner, Cell::new(false));
         let step = || {
             if announce {
@@ -84,14 +83,11 @@ impl<F: Future> Future for Carried<F> {
             poll_inner(inner, task_cx, starts, &shown)
         };
         let polled = slot::run(this.cx, this.who.who(), step, Poll::is_pending);
-        match polled {
-            Poll::Pending => this.who.mark_idle(),
-            Poll::Ready(_) => {
-                if shown.get() {
-                    this.who.mark_announced();
-                }
-                this.who.end();
+        if polled.is_ready() {
+            if shown.get() {
+                this.who.mark_announced();
             }
+            this.who.end();
         }
         polled
     }

@@ -1,5 +1,6 @@
 //! Owns the dump of all live routines: text in the shape of Go's goroutine dump, the parser that reads it back, and JSON.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
@@ -110,9 +111,9 @@ fn write_routine(f: &mut fmt::Formatter<'_>, info: &RoutineInfo) -> fmt::Result 
     }
     writeln!(f, ", age {}, {} polls", Coarse(info.age), info.polls)?;
     match (&info.spawned_at, info.parent) {
-        (Some(place), Some(parent)) => writeln!(f, "created by {} in routine {parent}", one_line(place)),
-        (Some(place), None) => writeln!(f, "created by {}", one_line(place)),
-        (None, Some(parent)) => writeln!(f, "created in routine {parent}"),
+        (Some(at), Some(parent)) => writeln!(f, "created by {}{IN_ROUTINE}{parent}", place(at)),
+        (Some(at), None) => writeln!(f, "created by {}", place(at)),
+        (None, Some(parent)) => writeln!(f, "created{IN_ROUTINE}{parent}"),
         (None, None) => Ok(()),
     }
 }
@@ -124,10 +125,24 @@ fn write_head(f: &mut fmt::Formatter<'_>, info: &RoutineInfo) -> fmt::Result {
     }
     f.write_str("]")?;
     for (index, (name, value)) in info.values.iter().enumerate() {
-        write!(f, "{}{}: {}", if index == 0 { " {" } else { ", " }, one_line(name), scalar(value))?;
+        write!(f, "{}{}: {}", if index == 0 { " {" } else { ", " }, word(name), scalar(value))?;
     }
     f.write_str(if info.values.is_empty() { "" } else { "}" })
 }
+
+/// Text as it is where nothing in it can be taken for the dump's own punctuation, and quoted elsewhere.
+fn word(text: &str) -> Cow<'_, str> {
+    let odd = |c: char| c.is_control() || matches!(c, '"' | ':' | ',' | '{' | '}' | '\u{2028}' | '\u{2029}');
+    if text.is_empty() || text.contains(odd) { Cow::Owned(quoted(text)) } else { Cow::Borrowed(text) }
+}
+
+/// A spawn line, quoted where it could not be told from what follows it.
+fn place(text: &str) -> Cow<'_, str> {
+    let odd = text.is_empty() || text.contains(IN_ROUTINE) || text.contains(|c: char| c.is_control() || c == '"');
+    if odd { Cow::Owned(quoted(text)) } else { Cow::Borrowed(text) }
+}
+
+const IN_ROUTINE: &str = " in routine ";
 
 fn scalar(value: &NamedValue) -> String {
     match value {
@@ -140,13 +155,15 @@ fn scalar(value: &NamedValue) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    let json = serde_json::Value::from(text).to_string();
-    // JSON leaves these alone, terminals and log shippers do not.
-    json.replace(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'), "\u{fffd}")
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(|c: char| c.is_control(), "\u{fffd}")
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        // JSON leaves these alone, terminals and log shippers do not.
+        match c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// A duration in its largest whole unit.
@@ -169,28 +186,41 @@ impl fmt::Display for Tree<'_> {
         let present: HashSet<RoutineId> = self.0.routines.iter().map(|info| info.id).collect();
         let mut children: HashMap<Option<RoutineId>, Vec<&RoutineInfo>> = HashMap::new();
         for info in &self.0.routines {
-            // A routine whose parent has ended stands at the root; so does one that claims to be its own parent.
-            let parent = info.parent.filter(|parent| present.contains(parent) && *parent < info.id);
-            let parent = parent.or_else(|| info.parent.filter(|p| present.contains(p) && *p != info.id));
+            // A routine whose parent has ended stands at the root.
+            let parent = info.parent.filter(|parent| present.contains(parent));
             children.entry(parent).or_default().push(info);
         }
-        let mut stack: Vec<(usize, &RoutineInfo)> = Vec::new();
-        push_children(&mut stack, &mut children, None, 0);
-        while let Some((depth, info)) = stack.pop() {
-            write!(f, "{:indent$}", "", indent = depth * 2)?;
-            write_head(f, info)?;
-            write!(f, " {}", info.kind)?;
-            if let Some(name) = &info.name {
-                write!(f, " {}", quoted(name))?;
-            }
-            if let Some(place) = &info.spawned_at {
-                write!(f, " from {}", one_line(place))?;
-            }
-            f.write_str("\n")?;
-            push_children(&mut stack, &mut children, Some(info.id), depth + 1);
+        let mut roots = Some(None);
+        while let Some(root) = roots {
+            write_subtrees(f, &mut children, root)?;
+            // What is left hangs in a circle, which only a dump from outside can hold: enter it anywhere.
+            roots = children.keys().min().copied();
         }
         Ok(())
     }
+}
+
+fn write_subtrees(
+    f: &mut fmt::Formatter<'_>,
+    children: &mut HashMap<Option<RoutineId>, Vec<&RoutineInfo>>,
+    root: Option<RoutineId>,
+) -> fmt::Result {
+    let mut stack: Vec<(usize, &RoutineInfo)> = Vec::new();
+    push_children(&mut stack, children, root, 0);
+    while let Some((depth, info)) = stack.pop() {
+        write!(f, "{:indent$}", "", indent = depth * 2)?;
+        write_head(f, info)?;
+        write!(f, " {}", info.kind)?;
+        if let Some(name) = &info.name {
+            write!(f, " {}", quoted(name))?;
+        }
+        if let Some(at) = &info.spawned_at {
+            write!(f, " from {}", place(at))?;
+        }
+        f.write_str("\n")?;
+        push_children(&mut stack, children, Some(info.id), depth + 1);
+    }
+    Ok(())
 }
 
 /// Takes each list of children once, so that a dump with a circle in it ends too.
@@ -235,17 +265,28 @@ fn parse_values(rest: &str) -> Parsed<Vec<(String, NamedValue)>> {
         return if rest == ":" { Ok(values) } else { Err("expected ` {` or `:` after the state") };
     };
     loop {
-        let (name, tail) = rest.split_once(": ").ok_or("expected `name: value`")?;
-        let mut read = serde_json::Deserializer::from_str(tail).into_iter::<NamedValue>();
-        let value = read.next().ok_or("expected a value")?.map_err(|_| "not a string, number or truth value")?;
-        rest = &tail[read.byte_offset()..];
-        values.push((name.to_owned(), value));
+        let (name, tail) = match rest.starts_with('"') {
+            true => parse_json::<String>(rest)?,
+            false => rest.split_once(':').map(|(name, _)| (name.to_owned(), &rest[name.len()..])).ok_or(NAME)?,
+        };
+        let (value, tail) = parse_json::<NamedValue>(tail.strip_prefix(": ").ok_or(NAME)?)?;
+        rest = tail;
+        values.push((name, value));
         match rest.strip_prefix(", ") {
             Some(more) => rest = more,
             None if rest == "}:" => return Ok(values),
             None => return Err("expected `, ` or `}:` after a value"),
         }
     }
+}
+
+const NAME: &str = "expected `name: value`";
+
+/// Reads one JSON value off the front.
+fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Parsed<(T, &str)> {
+    let mut read = serde_json::Deserializer::from_str(text).into_iter::<T>();
+    let value = read.next().ok_or("expected a value")?.map_err(|_| "not a string, number or truth value")?;
+    Ok((value, &text[read.byte_offset()..]))
 }
 
 fn parse_about(line: &str, info: &mut RoutineInfo) -> Parsed<()> {
@@ -265,19 +306,29 @@ fn parse_about(line: &str, info: &mut RoutineInfo) -> Parsed<()> {
 }
 
 fn parse_created(line: &str, info: &mut RoutineInfo) -> Parsed<()> {
-    if let Some(parent) = line.strip_prefix("created in routine ") {
-        info.parent = Some(parent.parse().map_err(|_| "not a routine id")?);
-        return Ok(());
-    }
-    let place = line.strip_prefix("created by ").ok_or("expected `created by <place>`")?;
-    match place.rsplit_once(" in routine ") {
-        Some((place, parent)) => {
-            info.spawned_at = Some(place.to_owned());
-            info.parent = Some(parent.parse().map_err(|_| "not a routine id")?);
+    let rest = line.strip_prefix("created").ok_or("expected `created`")?;
+    let parent = match rest.strip_prefix(" by ") {
+        Some(place) => {
+            let (place, parent) = parse_place(place)?;
+            info.spawned_at = Some(place);
+            parent
         }
-        None => info.spawned_at = Some(place.to_owned()),
+        None => rest,
+    };
+    if !parent.is_empty() {
+        let parent = parent.strip_prefix(IN_ROUTINE).ok_or("expected ` in routine <id>`")?;
+        info.parent = Some(parent.parse().map_err(|_| "not a routine id")?);
     }
     Ok(())
+}
+
+/// Splits a spawn line from what follows it.
+fn parse_place(text: &str) -> Parsed<(String, &str)> {
+    if text.starts_with('"') {
+        return parse_json(text);
+    }
+    let end = text.find(IN_ROUTINE).unwrap_or(text.len());
+    Ok((text[..end].to_owned(), &text[end..]))
 }
 
 fn parse_duration(text: &str) -> Parsed<Duration> {

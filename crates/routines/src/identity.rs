@@ -159,7 +159,7 @@ impl Identity {
             Identity::Unborn(unborn) => &mut unborn.announced,
             Identity::Root { announced, .. } => announced,
         };
-        !std::mem::replace(announced, true) && cx.has_special()
+        !std::mem::replace(announced, true) && (cx.has_special() || slot::shows())
     }
 
     /// Remembers that its values are visible to dumps, so that its end shows its host's again.
@@ -178,20 +178,6 @@ impl Identity {
         match self {
             Identity::Own { fresh, .. } | Identity::Root { fresh, .. } => std::mem::replace(fresh, false),
             Identity::Unborn(_) => false,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn mark_running(&self) {
-        if let Identity::Own { live: Some(live), .. } = self {
-            live.running();
-        }
-    }
-
-    #[inline]
-    pub(crate) fn mark_idle(&self) {
-        if let Identity::Own { live: Some(live), .. } = self {
-            live.idle();
         }
     }
 

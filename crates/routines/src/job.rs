@@ -30,7 +30,6 @@ impl<F> Job<F> {
         let work = self.work.take().expect("a job runs once: `run` takes it by value");
         self.who.settle((0, 0), &mut self.cx);
         let announce = self.who.announce(&self.cx);
-        self.who.mark_running();
         let step = || {
             let _values = slot::Values(&self.shown);
             if announce {

@@ -92,7 +92,10 @@ impl Frame<'_> {
         SLOT.with(|slot| {
             let (mut id, stamp) = slot.identity();
             if let Some(live) = &mut self.who {
-                id = live.as_ref().map_or(id, Live::id);
+                if let Some(live) = live {
+                    id = live.id();
+                    live.running();
+                }
                 **live = slot.live.replace(live.take());
             }
             slot.swap_cx(self.cx);
@@ -115,6 +118,9 @@ impl Frame<'_> {
         slot.floor.set(self.floor);
         if let Some(live) = &mut self.who {
             **live = slot.live.replace(live.take());
+            if let Some(live) = live {
+                live.idle();
+            }
         }
         slot.swap_cx(self.cx);
         // A frame that owns its context saves nothing.

@@ -2,6 +2,10 @@
 #![allow(missing_docs, reason = "a test's name is its sentence")]
 
 mod drops;
+#[cfg(feature = "dump")]
+mod dump;
+mod identity;
+mod keys;
 mod model;
 mod rules;
 mod support;
