@@ -1,2 +1,88 @@
-//! placeholder
-fn main() {}
+//! Owns the command line: what can be asked for, and the exit status.
+//!
+//! 0: all is well; 1: a line was wrong, or something else was not as it must be; 2: what was asked for could not be done.
+
+mod check;
+mod client;
+mod load;
+mod logs;
+mod mode;
+mod progress;
+mod report;
+mod run;
+mod serve;
+mod service;
+mod tree;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs a real HTTP service under load and checks that every line it logs has the id of the right request.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// How many requests to make
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    requests: u64,
+
+    // Each takes two descriptors, and many systems give a process 1024.
+    /// How many of them at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=400))]
+    concurrency: u64,
+
+    /// Spawn tasks by tokio's own function, which inherits nothing, to see the check fail
+    #[arg(long)]
+    forget_spawn: bool,
+
+    /// Serve until Ctrl-C, for use with curl; a port alone means 127.0.0.1
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["requests", "concurrency", "forget_spawn"])]
+    serve: Option<SocketAddr>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    routines_tokio::install();
+    let done = match options.serve {
+        Some(address) => serve::serve(address).map(|()| true),
+        None => run::run(&run::Plan {
+            requests: options.requests,
+            concurrency: options.concurrency,
+            mode: if options.forget_spawn { mode::Mode::Forgetful } else { mode::Mode::On },
+        })
+        .and_then(|findings| report::print(&findings)),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            anstream::eprintln!("{}error:{} {error}", report::BAD, report::BAD.render_reset());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Only who names another address is reachable from other machines.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let full = match (text.parse::<u16>(), text.strip_prefix("localhost:")) {
+        (Ok(port), _) => format!("127.0.0.1:{port}"),
+        (_, Some(port)) => format!("127.0.0.1:{port}"),
+        _ => text.to_owned(),
+    };
+    full.parse().map_err(|_| "expected a port, as 8080, or an address with a port, as 127.0.0.1:8080".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_on_loopback() {
+        for text in ["8080", "localhost:8080", "127.0.0.1:8080"] {
+            assert_eq!(address(text), Ok(SocketAddr::from(([127, 0, 0, 1], 8080))));
+        }
+        assert_eq!(address("0.0.0.0:80"), Ok(SocketAddr::from(([0, 0, 0, 0], 80))));
+        assert!(address("80.80").is_err() && address("").is_err() && address("host:").is_err());
+    }
+}

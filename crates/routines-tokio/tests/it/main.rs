@@ -1,0 +1,7 @@
+//! What tokio adds to the promises: tasks nobody wrapped (R8), every runtime flavour, ids made from tokio's own.
+#![allow(missing_docs, reason = "a test's name is its sentence")]
+
+mod foreign;
+mod support;
+mod traps;
+mod wrapped;
