@@ -40,7 +40,7 @@ pin_project! {
             let inner = &mut this.inner;
             if inner.is_some() {
                 this.who.settle_dropped(this.cx);
-                let shown = Cell::new(false);
+                let shown = Cell::new(this.cx.has_special());
                 slot::run(this.cx, this.who.who(), || {
                     let _values = slot::Values(&shown);
                     inner.set(None);

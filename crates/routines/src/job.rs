@@ -68,6 +68,7 @@ impl<F> Drop for Job<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             self.who.settle_dropped(&mut self.cx);
+            self.shown.set(self.cx.has_special());
             let unrun = || {
                 let _values = slot::Values(&self.shown);
                 drop(work);

@@ -169,16 +169,8 @@ pub(crate) fn id() -> RoutineId {
 
 #[inline(never)]
 fn id_checked() -> RoutineId {
-    SLOT.with(|slot| {
-        slot.touch();
-        let own = RoutineId::from_u64(slot.id.get()).unwrap_or(RoutineId::MAIN);
-        let Some(probe) = PROBE.get() else { return own };
-        match probe() {
-            task if task == slot.stamp.get() => own,
-            0 => RoutineId::from_u64(slot.base.get()).unwrap_or(own),
-            task => RoutineId::foreign(task),
-        }
-    })
+    let (id, _) = SLOT.with(Slot::identity);
+    RoutineId::from_u64(id).unwrap_or(RoutineId::MAIN)
 }
 
 /// The number of a routine to come.
@@ -373,8 +365,17 @@ impl Slot {
         }
         match PROBE.get() {
             None => true,
-            Some(probe) => probe() == self.stamp.get(),
+            Some(probe) => {
+                let task = probe();
+                task == self.stamp.get() || self.reclaim(task)
+            }
         }
+    }
+
+    /// Takes the slot back from the guard of a task that was suspended without leaving it, if `task` is the code below.
+    #[inline]
+    fn reclaim(&self, task: u64) -> bool {
+        self.has_guards(self.floor.get()) && self.reclaim_from_guards(task)
     }
 
     /// Whether a `set` here reaches nobody but its own routine.
@@ -398,7 +399,7 @@ impl Slot {
         let Some(probe) = PROBE.get() else { return (self.id.get(), 0) };
         let task = probe();
         let id = match task {
-            task if task == self.stamp.get() => self.id.get(),
+            task if task == self.stamp.get() || self.reclaim(task) => self.id.get(),
             0 => self.base.get(),
             task => RoutineId::foreign(task).as_u64(),
         };

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::report_live_guards;
-use super::{Outer, SLOT, Slot, Undo};
+use super::{Outer, SLOT, Slot, Undo, context};
 use crate::context::{Context, Published};
 use crate::key::{self, Key};
 use crate::registry::Live;
@@ -158,7 +158,7 @@ impl Drop for Frame<'_> {
 #[inline]
 pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
     if SLOT.with(Slot::writable).is_err() {
-        let mut cx = Context::EMPTY;
+        let mut cx = context();
         drop(cx.write(key, Some(value)));
         return run_once(&mut cx, f);
     }

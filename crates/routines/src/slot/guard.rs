@@ -85,6 +85,18 @@ impl Slot {
         self.pop_guards(|slot| slot.has_guards(slot.floor.get()) && dead(slot))
     }
 
+    /// Closes the guards that were entered over the code of `task`: whoever entered them is suspended, since that code runs.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn reclaim_from_guards(&self, task: u64) -> bool {
+        let mine = |held: &Held| held.stamp == task;
+        let at = self.held.borrow().iter().skip(self.floor.get()).position(mine).map(|at| at + self.floor.get());
+        let Some(mark) = at else { return false };
+        report_live_guards(mark);
+        drop(self.close_guards(mark));
+        true
+    }
+
     #[cold]
     fn pop_guards(&self, go_on: impl Fn(&Slot) -> bool) -> Vec<Popped> {
         let mut popped = Vec::new();

@@ -111,7 +111,7 @@ fn every_population_nests_and_unwinds() {
         let before = all(keys);
         key.sync_scope(at + 100, || {
             nest(keys, at + 1);
-            if at % 3 == 0 {
+            if at.is_multiple_of(3) {
                 keys[0].set(5);
             }
         });

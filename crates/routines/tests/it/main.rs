@@ -1,12 +1,15 @@
 //! The promises of the core, one module per concern. Helpers are in `support`.
 #![allow(missing_docs, reason = "a test's name is its sentence")]
 
+mod autotraits;
 mod drops;
 #[cfg(feature = "dump")]
 mod dump;
 mod identity;
 mod keys;
+mod managers;
 mod model;
 mod rules;
 mod support;
+mod threads_exit;
 mod traps;

@@ -330,9 +330,9 @@ impl World {
             never: at % 6 == 1,
             derive: at % 7 == 2,
             default: at % 9 == 3,
-            name: (at % 4 == 0 || at % 7 == 1).then(|| NAMES[at]),
+            name: (at.is_multiple_of(4) || at % 7 == 1).then(|| NAMES[at]),
         };
-        Slot { uid: self.next(), key: Arc::new(Key::new(at % 2 == 0, policy)), policy, clears: Arc::default() }
+        Slot { uid: self.next(), key: Arc::new(Key::new(at.is_multiple_of(2), policy)), policy, clears: Arc::default() }
     }
 
     /// Runs `f` as a thread of its own would: with the counters of this run.
@@ -656,7 +656,7 @@ async fn work(mut carries: Carries) {
     for _ in 0..carries.world.below(4) + 1 {
         carries.depth = depth;
         // While it runs it may panic; then the oracle has lost track.
-        let mut running = Running(&mut carries);
+        let running = Running(&mut carries);
         running.0.segment();
         running.end();
         yield_now().await;
@@ -796,7 +796,7 @@ fn one_run(seed: u64, ops: usize) {
             budget: Mutex::new(ops),
             tags: AtomicU64::new(1),
             drops: counts,
-            homely: seed % 2 == 0,
+            homely: seed.is_multiple_of(2),
             unchecked: Mutex::default(),
             slots: Mutex::default(),
             snapshots: Mutex::default(),

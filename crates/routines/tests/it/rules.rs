@@ -935,7 +935,7 @@ fn r12_a_value_whose_destructor_uses_locals_works_wherever_it_is_dropped() {
                 OTHER.remove();
                 KEY.with(|_| ());
                 let snapshot = Snapshot::capture();
-                snapshot.sync_scope(|| drop(OTHER.get()));
+                assert_eq!(snapshot.sync_scope(|| OTHER.get()), None);
                 drop(snapshot.enter());
                 before.map(|v| OTHER.set(v));
             }
@@ -1274,7 +1274,7 @@ fn r18_nothing_in_the_source_depends_on_the_profile_or_on_unstable_flags() {
 #[test]
 fn r18_misuse_is_reported_at_the_callers_line() {
     static KEY: Local<u32> = Local::with_default(|| KEY.get().unwrap_or(0));
-    let (message, file, line) = crate::support::panic_of(|| drop(KEY.get()));
+    let (message, file, line) = crate::support::panic_of(|| KEY.get());
     let here = Location::caller();
     assert!(message.contains("default"), "{message}");
     assert_eq!(file, here.file());

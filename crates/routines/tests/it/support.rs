@@ -247,6 +247,7 @@ impl Flag {
 /// Whether a type implements a trait, as a value: a table of these shows which row is wrong.
 macro_rules! implements {
     ($type:ty: $($bound:tt)+) => {{
+        #[allow(dead_code, reason = "the inherent one is used where it applies")]
         trait No {
             const ANSWER: bool = false;
         }
