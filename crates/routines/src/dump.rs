@@ -103,6 +103,19 @@ impl fmt::Display for Dump {
     }
 }
 
+/// One entry of a dump.
+///
+/// ```
+/// let mine = routines::current().info().unwrap().to_string();
+/// let read = routines::Dump::parse(&mine).unwrap();
+/// assert_eq!(read.routines[0].id, routines::id());
+/// ```
+impl fmt::Display for RoutineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_routine(f, self)
+    }
+}
+
 fn write_routine(f: &mut fmt::Formatter<'_>, info: &RoutineInfo) -> fmt::Result {
     write_head(f, info)?;
     write!(f, ":\n\t{}", info.kind)?;

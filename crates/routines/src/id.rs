@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// The main thread's is 1, as in Go. Ids say nothing about age: every thread hands them out from a block of its own.
 ///
-/// The id of a task that was started behind our back (see [`id`](crate::id)) is *foreign*: derived from the
+/// The id of a task that was started behind our back (see [`id()`](crate::id())) is *foreign*: derived from the
 /// runtime's own task id, with the top bit set, so that it can never be mistaken for one of ours.
 ///
 /// ```

@@ -33,7 +33,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | know who runs | [`id`], [`try_id`], [`current`], [`ids`], [`all`], [`dump`](fn@dump) |
+//! | know who runs | [`id()`], [`try_id`], [`current`], [`ids`], [`all`], [`dump`](fn@dump) |
 //! | read, write, scope a value | [`Local`]; several keys at once: [`Bindings`] |
 //! | capture and run later | [`Snapshot`] |
 //! | start work | [`mod@thread`], [`bind`], [`FutureExt`]; on tokio the crate `routines-tokio` |

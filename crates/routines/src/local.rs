@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -111,9 +111,16 @@ impl<T: Send + Sync + 'static> Local<T> {
     where
         T: fmt::Debug,
     {
+        self.show_as(name);
+        self
+    }
+
+    pub(crate) const fn show_as(&mut self, name: &'static str)
+    where
+        T: fmt::Debug,
+    {
         self.name = Some(name);
         self.show = show_debug::<T>;
-        self
     }
 
     /// As [`named`](Self::named), shown by the value's `Display`: for newtypes around an id.
@@ -445,6 +452,10 @@ impl<T: Send + Sync + 'static> Drop for Local<T> {
         }
     }
 }
+
+// A panic leaves nothing half changed: values are put into a slot whole, after the last user code that could panic.
+impl<T: Send + Sync + 'static> UnwindSafe for Local<T> {}
+impl<T: Send + Sync + 'static> RefUnwindSafe for Local<T> {}
 
 impl<T: Send + Sync + 'static> fmt::Debug for Local<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

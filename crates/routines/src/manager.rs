@@ -1,5 +1,6 @@
 //! Owns the shape that Go's `jtolds/gls` gives to ambient values: independent bags of values under dynamic keys.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -45,6 +46,16 @@ where
         Manager { bag: Local::new() }
     }
 
+    /// Shows the whole bag in logs and dumps under `name`. What stands in it is then no secret any more.
+    pub const fn named(mut self, name: &'static str) -> Self
+    where
+        K: fmt::Debug,
+        V: fmt::Debug,
+    {
+        self.bag.show_as(name);
+        self
+    }
+
     /// Runs `f` with these values set on top of the present ones, which are back afterwards, also on panic.
     pub fn set_values<R>(&self, values: impl IntoIterator<Item = (K, V)>, f: impl FnOnce() -> R) -> R {
         self.bag.sync_scope(self.extended(values), f)
@@ -57,7 +68,11 @@ where
     }
 
     /// The value set under `key` by this or an outer frame.
-    pub fn get_value(&self, key: &K) -> Option<V> {
+    pub fn get_value<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         self.values()?.get(key).cloned()
     }
 

@@ -264,7 +264,7 @@ pub(crate) fn crossing() -> Option<Table> {
 
 // ===== writing =====
 
-/// Exchanges the bits bound under an unnamed key's token, if that can be done in place; `None` says to use [`write`].
+/// Exchanges the bits bound under an unnamed key's token, if that can be done in place; `None` says to use [`write()`].
 #[inline]
 pub(crate) fn exchange_bits(token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
     SLOT.with(|slot| {
@@ -275,7 +275,7 @@ pub(crate) fn exchange_bits(token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
     })
 }
 
-/// Exchanges the value of an unnamed key, if that can be done in place; `Err` gives it back for [`write`].
+/// Exchanges the value of an unnamed key, if that can be done in place; `Err` gives it back for [`write()`].
 #[inline]
 pub(crate) fn exchange(token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
     SLOT.with(|slot| {

@@ -8,6 +8,7 @@
 //!
 //! Nothing here runs user code: whatever a write displaces is returned, to be dropped when no borrow is held (R12).
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use triomphe::{Arc, HeaderSliceWithLengthProtected, ThinArc};
@@ -28,6 +29,10 @@ const REACH: usize = 4;
 /// Values by key token.
 #[derive(Clone)]
 pub(crate) struct Table(ThinArc<Head, Slot>);
+
+// Captured tables are never changed, and in-place changes run no user code: no panic can leave one half changed.
+impl UnwindSafe for Table {}
+impl RefUnwindSafe for Table {}
 
 struct Head {
     /// The [`key::clears`] count up to which no slot here is stale.

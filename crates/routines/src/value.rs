@@ -91,8 +91,8 @@ fn decode<T: 'static>(bits: u64) -> Option<T> {
     out
 }
 
-/// A value handed out of a context: what [`Local::set`](crate::Local::set), [`Local::remove`](crate::Local::remove)
-/// and [`Local::take`](crate::Local::take) give back.
+/// A value handed out of a context: what [`Local::set`](crate::Local::set), [`Local::remove`](crate::Local::remove),
+/// [`Snapshot::get`](crate::Snapshot::get) and [`Bindings::get`](crate::Bindings::get) give back.
 ///
 /// It dereferences to the value. A snapshot or a child routine may still share it, which is why it is not a plain `T`.
 ///
@@ -172,6 +172,14 @@ impl<T: fmt::Debug> fmt::Debug for Taken<T> {
         (**self).fmt(f)
     }
 }
+
+impl<T: PartialEq> PartialEq for Taken<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for Taken<T> {}
 
 impl<T: PartialEq> PartialEq<T> for Taken<T> {
     fn eq(&self, other: &T) -> bool {

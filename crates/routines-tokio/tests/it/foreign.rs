@@ -365,7 +365,10 @@ fn r08_a_guard_left_by_a_suspended_bare_task_does_not_rob_its_host() {
                 std::future::pending::<()>().await;
             });
             yield_now().await;
-            assert!(tokio::task::spawn_local(async { sees_nothing() }).await.expect("no panic"), "strangers see nothing");
+            assert!(
+                tokio::task::spawn_local(async { sees_nothing() }).await.expect("no panic"),
+                "strangers see nothing"
+            );
             let host = KEY.get();
             task.abort();
             assert!(task.await.is_err());

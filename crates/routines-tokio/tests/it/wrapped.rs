@@ -106,10 +106,13 @@ fn r09_a_wrapped_task_around_scopes_is_one_routine() {
         runtime.block_on(async {
             let ids = Arc::new(AtomicUsize::new(0));
             let seen = ids.clone();
-            let inner = OTHER.scope(2, KEY.scope(1, async move {
-                seen.store(info().id.as_u64() as usize, Ordering::SeqCst);
-                info().parent
-            }));
+            let inner = OTHER.scope(
+                2,
+                KEY.scope(1, async move {
+                    seen.store(info().id.as_u64() as usize, Ordering::SeqCst);
+                    info().parent
+                }),
+            );
             let parent = routines_tokio::spawn(inner).await.expect("no panic");
             assert_eq!(parent, Some(routines::id()));
             let before = routines::ids().len();
