@@ -557,7 +557,8 @@ impl Slot {
     #[inline(never)]
     fn refresh_dated(&self) {
         let garbage = self.with_cx(|cx| cx.refresh());
-        let unpublished = garbage.iter().any(Option::is_some).then(|| self.publish());
+        let showed = garbage.iter().flatten().any(|table| table.special().is_some());
+        let unpublished = showed.then(|| self.publish());
         drop((garbage, unpublished));
     }
 }

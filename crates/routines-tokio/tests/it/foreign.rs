@@ -1,6 +1,5 @@
 //! R8 and R15: a task nobody wrapped reads unbound, is refused writes, and has an id made from tokio's.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use routines::{Bindings, FutureExt, Inherit, Local, RoutineId, Snapshot, bind};
@@ -191,18 +190,19 @@ fn r08_an_unscoped_set_in_a_bare_task_is_refused_and_gives_the_value_back() {
 #[test]
 fn r08_an_unscoped_set_in_a_bare_task_panics_at_the_callers_line_saying_the_remedy() {
     static TEXT: Local<String> = Local::new().named("text of foreign");
-    let (file, set, small, restore) = current_thread().block_on(bare(async {
-        let snapshot = Snapshot::empty();
-        let (set, here) = (panic_of(|| TEXT.set("x".into())), Location::caller().line());
-        assert!(set.0.contains("`text of foreign`") && set.0.contains("routines_tokio::spawn"), "{}", set.0);
-        let _ = here;
-        let small = (panic_of(|| KEY.set(1)).2, line!());
-        let restore = (panic_of(|| snapshot.restore()).2, line!());
-        (set.1, (set.2, line!() - 5), small, restore)
-    }));
-    assert_eq!(file, file!());
-    assert_eq!((small.0, restore.0), (small.1, restore.1));
-    assert!(set.0 > 0 && set.0 < small.0);
+    for (name, runtime) in runtimes() {
+        let (set, small, restore) = runtime.block_on(bare(async {
+            let set = (panic_of(|| TEXT.set("x".into())), line!());
+            let small = (panic_of(|| KEY.set(1)), line!());
+            let restore = (panic_of(|| Snapshot::empty().restore()), line!());
+            (set, small, restore)
+        }));
+        assert!(set.0.0.contains("`text of foreign`"), "which local: {}", set.0.0);
+        for ((message, file, line), here) in [set, small, restore] {
+            assert_eq!((file.as_str(), line), (file!(), here), "{name}");
+            assert!(message.contains("routines_tokio::spawn") && message.contains("scope"), "the remedy: {message}");
+        }
+    }
 }
 
 #[test]

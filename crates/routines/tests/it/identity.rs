@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
 use routines::{
-    FutureExt, Kind, Local, RoutineBuilder, RoutineId, RoutineInfo, Snapshot, State, bind, bind_fn, thread,
+    FutureExt, Inherit, Kind, Local, RoutineBuilder, RoutineId, RoutineInfo, Snapshot, State, bind, bind_fn, thread,
 };
 
-use crate::support::{elsewhere, poll_once, ready, yield_now};
+use crate::support::{OnDrop, elsewhere, poll_once, ready, yield_now};
 
 fn info() -> RoutineInfo {
     routines::current().info().expect("the current routine lives")
@@ -271,42 +271,55 @@ fn a_frame_without_named_values_shows_none() {
 fn dropping_work_of_others_does_not_change_what_a_routine_shows() {
     static MINE: Local<u32> = Local::new().named("mine of identity");
     static THEIRS: Local<u32> = Local::new().named("theirs of identity");
+    static PRIVATE: Local<u32> = Local::new().named("private of identity").inherit(Inherit::Never);
     static OTHER: Local<u32> = Local::new();
-    for (named, cleared) in [(false, false), (true, false), (false, true), (true, true)] {
-        let make = || -> Vec<(&str, Box<dyn Send>)> {
-            let mut polled = Box::pin(OTHER.scope(1, yield_now()));
-            elsewhere(|| assert!(poll_once(polled.as_mut()).is_pending()));
-            let mut detached = Box::pin(async { yield_now().await }.detached());
-            elsewhere(|| assert!(poll_once(detached.as_mut()).is_pending()));
-            vec![
-                ("scope", Box::new(OTHER.scope(1, async {}))),
-                ("inherit", Box::new(async {}.inherit())),
-                ("detached", Box::new(async {}.detached())),
-                ("snapshot", Box::new(Snapshot::empty().scope(async {}))),
-                ("task", Box::new(RoutineBuilder::new(Kind::Task).future(async {}))),
-                ("detached task", Box::new(RoutineBuilder::new(Kind::Task).detached().future(async {}))),
-                ("job", Box::new(RoutineBuilder::new(Kind::Job).job(|| ()))),
-                ("bind", Box::new(bind(|| ()))),
-                ("bind_fn", Box::new(bind_fn(|()| ()))),
-                ("polled", Box::new(polled)),
-                ("polled detached", Box::new(detached)),
-            ]
-        };
-        let works = if named { THEIRS.sync_scope(2, make) } else { make() };
+    static FILLER: [Local<u32>; 8] = [const { Local::new() }; 8];
+    let look = || OnDrop(|| routines::for_each_named(|_, value| assert!(!value.to_string().is_empty())));
+    let make = || -> Vec<(&str, Box<dyn Send>)> {
+        let mut polled = Box::pin(OTHER.scope(1, yield_now()));
+        elsewhere(|| assert!(poll_once(polled.as_mut()).is_pending()));
+        let mut detached = Box::pin(async { yield_now().await }.detached());
+        elsewhere(|| assert!(poll_once(detached.as_mut()).is_pending()));
+        let with = |look: OnDrop<_>| async move { drop(look) };
+        let run = |look: OnDrop<_>| move || drop(look);
+        vec![
+            ("scope", Box::new(OTHER.scope(1, with(look())))),
+            ("inherit", Box::new(with(look()).inherit())),
+            ("detached", Box::new(with(look()).detached())),
+            ("snapshot", Box::new(Snapshot::empty().scope(with(look())))),
+            ("task", Box::new(RoutineBuilder::new(Kind::Task).future(with(look())))),
+            ("detached task", Box::new(RoutineBuilder::new(Kind::Task).detached().future(with(look())))),
+            ("job", Box::new(RoutineBuilder::new(Kind::Job).job(run(look())))),
+            ("bind", Box::new(bind(run(look())))),
+            ("bind_fn", Box::new(bind_fn(|()| ()))),
+            ("polled", Box::new(polled)),
+            ("polled detached", Box::new(detached)),
+        ]
+    };
+    for case in 0..16 {
+        let [named, private, cleared, inherited] = [1, 2, 4, 8].map(|bit| case & bit != 0);
+        let scope = |on: bool, key: &Local<u32>, f: &dyn Fn() -> Vec<_>| if on { key.sync_scope(2, f) } else { f() };
+        // In a frame that ends: then nobody else holds the values that the works captured.
+        let works = Snapshot::empty().sync_scope(|| {
+            FILLER.iter().for_each(|key| drop(key.set(1)));
+            scope(named, &THEIRS, &|| scope(private, &PRIVATE, &make))
+        });
         if cleared {
             THEIRS.clear();
+            PRIVATE.clear();
+            OTHER.clear();
         }
         for (name, work) in works {
-            elsewhere(|| {
-                MINE.sync_scope(1, || {
-                    drop(work);
-                    let values = info().values;
-                    assert!(
-                        values.len() == 1 && values[0].0 == "mine of identity",
-                        "{name}, named: {named}, cleared: {cleared}: {values:?}"
-                    );
-                });
-            });
+            let drop_it = || {
+                drop(work);
+                let values = info().values;
+                assert!(values.len() == 1 && values[0].0 == "mine of identity", "{name} in case {case}: {values:?}");
+            };
+            if inherited {
+                MINE.sync_scope(1, || elsewhere(RoutineBuilder::new(Kind::Job).job(drop_it)));
+            } else {
+                elsewhere(|| MINE.sync_scope(1, drop_it));
+            }
         }
     }
 }

@@ -403,7 +403,7 @@ fn check_values(world: &World, frame: &Frame) {
 
 fn check(world: &World, frame: &Frame) {
     check_values(world, frame);
-    if !world.homely && std::env::var_os("LENIENT").is_none() {
+    if !world.homely {
         let named = frame.cx.named();
         let info = routines::current().info().expect("the current routine lives");
         let shown = sorted(info.values.into_iter().map(|(name, v)| (name, text(&v))));
@@ -720,11 +720,9 @@ fn dispose(world: &Arc<World>, task: Option<Task>) {
     let here = routines::id().as_u64() == task.maker;
     let fits = task.home.is_none_or(|home| home == here);
     if fits && world.below(2) == 0 {
-        *lock(&world.unchecked) = std::env::var_os("LENIENT").is_some();
         drop(task);
-        *lock(&world.unchecked) = false;
     } else {
-        *lock(&world.unchecked) = task.home == Some(true) || std::env::var_os("LENIENT").is_some();
+        *lock(&world.unchecked) = task.home == Some(true);
         world.elsewhere(|| drop(task));
         *lock(&world.unchecked) = false;
     }
