@@ -632,12 +632,14 @@ fn r09_wrapping_twice_makes_one_routine_with_one_id() {
 }
 
 #[test]
-fn r09_a_boxed_scope_future_is_the_routine_of_the_task_around_it() {
+fn r09_a_scope_future_inside_a_box_is_a_routine_of_its_own_and_a_child_of_its_maker() {
     static KEY: Local<u32> = Local::new();
-    let boxed: Boxed<'_, _> = Box::pin(KEY.scope(1, async { routines::id() }));
+    let boxed: Boxed<'_, _> = Box::pin(KEY.scope(1, async { routines::current().info().expect("it lives") }));
     let task = RoutineBuilder::new(Kind::Task).future(boxed);
     let id = task.routine_id();
-    assert_eq!(Some(elsewhere(|| ready(task))), id);
+    let info = elsewhere(|| ready(task));
+    assert_ne!(Some(info.id), id);
+    assert_eq!(info.parent, Some(routines::id()));
 }
 
 #[test]
