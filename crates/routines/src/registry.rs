@@ -54,7 +54,23 @@ pub(crate) struct Birth {
     pub(crate) parent: u64,
     pub(crate) kind: Kind,
     pub(crate) location: Option<&'static Location<'static>>,
-    pub(crate) name: Option<Box<str>>,
+    pub(crate) name: Option<Name>,
+}
+
+/// A routine's name behind one word: few have one, and every record has room for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Name(Box<Box<str>>);
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Name(Box::new(name.into()))
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        String::from(*name.0)
+    }
 }
 
 /// What others may know about a routine. A vacant one (`id` 0) waits to be used again.
@@ -73,8 +89,9 @@ pub(crate) struct Info {
     pub(crate) birth: Birth,
     pub(crate) started: u64,
     pub(crate) published: Published,
-    /// The beat some dump saw last, and when it was first seen (0: never): Go tells waiting times the same way (`waitsince`).
-    pub(crate) seen: (u64, u64),
+    /// The low half of the beat some dump saw last, and since when in milliseconds (0: never seen): Go tells waiting times the
+    /// same way (`waitsince`). Both wrap, after four billion polls and seven weeks.
+    pub(crate) seen: (u32, u32),
 }
 
 static REGISTRY: [Mutex<Vec<Arc<Record>>>; SHARDS] = [const { Mutex::new(Vec::new()) }; SHARDS];
@@ -167,7 +184,7 @@ impl Live {
 
     /// Unlists the routine. What its record held is returned, to be dropped outside every lock.
     #[inline]
-    pub(crate) fn end(self, spare: Option<&mut Spare>) -> Option<(Published, Option<Box<str>>)> {
+    pub(crate) fn end(self, spare: Option<&mut Spare>) -> Option<(Published, Option<Name>)> {
         self.0.id.store(0, Ordering::Relaxed);
         let held = self.0.laden.load(Ordering::Relaxed).then(|| {
             let mut info = self.0.info();
@@ -216,7 +233,7 @@ impl Live {
         std::mem::replace(&mut self.0.info().published, published)
     }
 
-    pub(crate) fn rename(&self, name: Option<Box<str>>) -> Option<Box<str>> {
+    pub(crate) fn rename(&self, name: Option<Name>) -> Option<Name> {
         self.0.laden.store(true, Ordering::Relaxed);
         std::mem::replace(&mut self.0.info().birth.name, name)
     }
@@ -258,6 +275,7 @@ mod tests {
 
     #[test]
     fn a_record_fits_the_budget() {
-        assert!(size_of::<Record>() + size_of::<usize>() <= 128, "{}", size_of::<Record>());
+        // With its reference count and its place in the shard.
+        assert!(size_of::<Record>() + 2 * size_of::<usize>() <= 128, "{}", size_of::<Record>());
     }
 }

@@ -8,7 +8,7 @@ use triomphe::Arc;
 
 use crate::clock;
 use crate::id::RoutineId;
-use crate::registry::{self, Kind, Record};
+use crate::registry::{self, Info, Kind, Name, Record};
 use crate::shown::Shown;
 use crate::slot;
 use crate::snapshot::show_each;
@@ -120,8 +120,8 @@ impl fmt::Debug for Routine {
 /// assert!(routines::set_name("importer"));
 /// assert_eq!(routines::current().name().as_deref(), Some("importer"));
 /// ```
-pub fn set_name(name: impl Into<Box<str>>) -> bool {
-    slot::rename(Some(name.into()))
+pub fn set_name(name: impl AsRef<str>) -> bool {
+    slot::rename(Some(Name::from(name.as_ref())))
 }
 
 /// What a routine is doing.
@@ -222,23 +222,30 @@ pub struct RoutineInfo {
     pub values: Vec<(String, NamedValue)>,
 }
 
+/// How long the routine has certainly been at this beat, and remembers that it was seen there.
+fn observe(info: &mut Info, beat: u64, now: u64) -> Option<Duration> {
+    let millis = (now / 1_000_000) as u32 | 1;
+    let (seen, since) = std::mem::replace(&mut info.seen, (beat as u32, millis));
+    if beat == 0 {
+        return Some(Duration::from_nanos(now.saturating_sub(info.started)));
+    }
+    let known = seen == beat as u32 && since != 0;
+    known.then(|| {
+        info.seen.1 = since;
+        Duration::from_millis(millis.wrapping_sub(since).into())
+    })
+}
+
 fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
     let now = clock::now();
-    let (birth, published, started, beat, seen) = {
+    let (birth, published, started, beat, idle) = {
         let mut info = record.info();
         let beat = record.beat();
         if record.id() != id || id == 0 {
             return None;
         }
-        let first = (beat, now);
-        let seen = Some(info.seen).filter(|seen| seen.0 == beat && seen.1 != 0);
-        info.seen = seen.unwrap_or(first);
-        (info.birth.clone(), info.published.clone(), info.started, beat, seen)
-    };
-    let since = match (beat, seen) {
-        (0, _) => Some(started),
-        (_, Some((seen, since))) if seen == beat => Some(since),
-        _ => None,
+        let idle = observe(&mut info, beat, now);
+        (info.birth.clone(), info.published.clone(), info.started, beat, idle)
     };
     let state = State::of(beat);
     let mut values = Vec::new();
@@ -251,7 +258,7 @@ fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
         name: birth.name.map(String::from),
         spawned_at: birth.location.map(|at| format!("{}:{}", at.file(), at.line())),
         state,
-        idle: since.filter(|_| state == State::Idle).map(|since| Duration::from_nanos(now.saturating_sub(since))),
+        idle: idle.filter(|_| state == State::Idle),
         age: Duration::from_nanos(now.saturating_sub(started)),
         polls: beat.div_ceil(2),
         values,

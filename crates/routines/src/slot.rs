@@ -23,7 +23,7 @@ use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
 use crate::id::{Block, RoutineId};
 use crate::key::{self, Key};
-use crate::registry::{self, Birth, Live, Spare};
+use crate::registry::{self, Birth, Live, Name, Spare};
 use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
@@ -195,7 +195,7 @@ pub(crate) fn record() -> Option<triomphe::Arc<registry::Record>> {
 }
 
 /// Names the current routine; `false` if it has no record.
-pub(crate) fn rename(name: Option<Box<str>>) -> bool {
+pub(crate) fn rename(name: Option<Name>) -> bool {
     SLOT.with(|slot| {
         if !slot.owned() || slot.is_foreign() {
             return false;

@@ -7,7 +7,7 @@ use crate::carried::Carried;
 use crate::context::Context;
 use crate::identity::{self, Identity};
 use crate::job::Job;
-use crate::registry::{Birth, Kind};
+use crate::registry::{Birth, Kind, Name};
 use crate::slot;
 
 /// Gives any future a context, for any executor.
@@ -62,7 +62,7 @@ impl<F: Future> FutureExt for F {}
 #[must_use = "call `future` or `job` to start a routine"]
 pub struct RoutineBuilder {
     kind: Kind,
-    name: Option<Box<str>>,
+    name: Option<Name>,
     detached: bool,
     location: &'static Location<'static>,
 }
@@ -79,8 +79,8 @@ impl RoutineBuilder {
     }
 
     /// Gives the routine a name for dumps.
-    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(Name::from(name.as_ref()));
         self
     }
 

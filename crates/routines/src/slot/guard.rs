@@ -65,7 +65,10 @@ pub(super) fn report_live_guards(mark: usize) {
 }
 
 /// A guard taken off the stack, with what was shown while it was current. Dropping it runs user code.
-pub(super) type Popped = (Held, Option<Published>);
+type Popped = (Held, Option<Published>);
+
+/// Guards taken off the stack. The first stands apart, so that the usual single one needs no list.
+pub(super) type AllPopped = (Option<Popped>, Vec<Popped>);
 
 impl Slot {
     /// Whether guards above `mark` are on the stack, live or dead.
@@ -75,12 +78,12 @@ impl Slot {
     }
 
     /// Closes every guard entered since `mark`. Drop the result when the slot is whole again.
-    pub(super) fn close_guards(&self, mark: usize) -> Vec<Popped> {
+    pub(super) fn close_guards(&self, mark: usize) -> AllPopped {
         self.pop_guards(|slot| slot.has_guards(mark))
     }
 
     /// Pops guards that were dropped while a younger one was current. Drop the result last.
-    pub(super) fn pop_dead_guards(&self) -> Vec<Popped> {
+    pub(super) fn pop_dead_guards(&self) -> AllPopped {
         let dead = |slot: &Slot| slot.held.borrow().last().is_some_and(|held| !held.live);
         self.pop_guards(|slot| slot.has_guards(slot.floor.get()) && dead(slot))
     }
@@ -98,12 +101,13 @@ impl Slot {
     }
 
     #[cold]
-    fn pop_guards(&self, go_on: impl Fn(&Slot) -> bool) -> Vec<Popped> {
-        let mut popped = Vec::new();
+    fn pop_guards(&self, go_on: impl Fn(&Slot) -> bool) -> AllPopped {
+        let first = if go_on(self) { self.pop_guard() } else { None };
+        let mut rest = Vec::new();
         while go_on(self) {
-            popped.extend(self.pop_guard());
+            rest.extend(self.pop_guard());
         }
-        popped
+        (first, rest)
     }
 
     fn pop_guard(&self) -> Option<Popped> {

@@ -6,7 +6,7 @@ use super::frame::drain;
 use super::{SLOT, Slot, next_id};
 use crate::context::Published;
 use crate::id::{self, RoutineId};
-use crate::registry::{self, Birth, Kind, Live};
+use crate::registry::{self, Birth, Kind, Live, Name};
 
 /// Where a thread is in its life.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn leave_thread() {
 
 /// The record of a thread that nobody started through us.
 fn start_thread() -> Live {
-    let name = std::thread::current().name().map(Box::from);
+    let name = std::thread::current().name().map(Name::from);
     let birth = Birth { parent: 0, kind: Kind::Thread, location: None, name };
     let id = if id::on_main_thread() { RoutineId::MAIN.as_u64() } else { next_id() };
     Live::start(None, id, birth, Published::NOTHING)

@@ -1251,6 +1251,25 @@ fn r17_capturing_nothing_gives_nothing() {
     });
 }
 
+#[test]
+fn r17_with_nothing_bound_reading_capturing_and_carrying_allocate_no_context() {
+    static KEY: Local<u32> = Local::new();
+    static HEAP: Local<String> = Local::new().named("heap of r17");
+    let allocations = |f: &dyn Fn()| allocation_counter::measure(f).count_total;
+    elsewhere(|| {
+        // The first routine on a thread makes a record, the first guard a list; keys are registered once.
+        drop(Snapshot::empty().enter());
+        KEY.sync_scope(1, || HEAP.sync_scope(String::new(), || ()));
+        drop(RoutineBuilder::new(Kind::Job).job(|| ()));
+        assert_eq!(allocations(&|| assert!(KEY.get().is_none() && HEAP.with(|_| ()).is_none())), 0);
+        assert_eq!(allocations(&|| drop(Snapshot::capture())), 0);
+        assert_eq!(allocations(&|| Snapshot::capture().sync_scope(|| drop(Snapshot::empty().enter()))), 0);
+        assert_eq!(allocations(&|| RoutineBuilder::new(Kind::Job).job(|| ())()), 0);
+        assert_eq!(allocations(&|| ready(RoutineBuilder::new(Kind::Task).future(async {}))), 0);
+        assert_eq!(allocations(&|| assert!(routines::id() == routines::current().id())), 0);
+    });
+}
+
 // ===== R18 Debug and release behave alike =====
 
 #[test]
