@@ -165,14 +165,16 @@ impl Table {
         slot.meta.map(|_| &slot.value)
     }
 
-    /// As [`get`](Self::get), if the key's home slot alone answers.
+    /// As [`get`](Self::get), if the key's home slot and the next one answer: nearly always.
     #[inline]
     pub(crate) fn peek(&self, token: u64) -> Peek {
         let (head, slots) = (self.head(), self.slots());
-        match slots.get(index(token) & slots.len().wrapping_sub(1)) {
-            Some(slot) if slot.token == token => Peek::Found(slot.meta.map(|_| slot.value.clone())),
-            _ if head.reach == 0 && head.base.is_none() => Peek::Found(None),
-            _ => Peek::Elsewhere,
+        let mask = slots.len().wrapping_sub(1);
+        let at = |distance: usize| slots.get(index(token).wrapping_add(distance) & mask).filter(|s| s.token == token);
+        match at(0).or_else(|| at(1)) {
+            Some(slot) => Peek::Found(slot.meta.map(|_| slot.value.clone())),
+            None if head.reach <= 1 && head.base.is_none() => Peek::Found(None),
+            None => Peek::Elsewhere,
         }
     }
 
