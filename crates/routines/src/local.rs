@@ -153,6 +153,9 @@ impl<T: Send + Sync + 'static> Local<T> {
     }
 
     /// Lets `derive` make a child's value from the parent's: it runs once per capture, in the parent.
+    ///
+    /// It may read and set locals. If it captures (spawns, takes a snapshot) it runs again for that capture, so it must not do
+    /// so without an end.
     pub const fn derive(mut self, derive: fn(&T) -> T) -> Self {
         self.derive = Some(derive);
         self

@@ -825,7 +825,7 @@ fn one_run(seed: u64, ops: usize) {
 
 #[test]
 fn every_operation_does_what_the_oracle_says_and_every_value_is_dropped_once() {
-    let runs = size("ROUTINES_MODEL_RUNS", if cfg!(miri) { 3 } else { 200 });
+    let runs = size("ROUTINES_MODEL_RUNS", if cfg!(miri) { 3 } else { 100 });
     let ops = size("ROUTINES_MODEL_OPS", if cfg!(miri) { 60 } else { 1500 }) as usize;
     let seeds = match size("ROUTINES_MODEL_SEED", u64::MAX) {
         u64::MAX => (0..runs).collect(),

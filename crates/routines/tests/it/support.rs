@@ -88,8 +88,22 @@ impl Drops {
         self.0.dropped.load(Ordering::SeqCst)
     }
 
+    /// How many values are left.
     pub(crate) fn alive(&self) -> isize {
-        self.0.made.load(Ordering::SeqCst) as isize - self.count() as isize
+        self.alive_beside(0)
+    }
+
+    /// As [`alive`](Self::alive), where `expected` are. A dump by another test holds named values for a moment: that is
+    /// waited out.
+    pub(crate) fn alive_beside(&self, expected: isize) -> isize {
+        let left = || self.0.made.load(Ordering::SeqCst) as isize - self.count() as isize;
+        for _ in 0..if cfg!(miri) { 10 } else { 2000 } {
+            if left() == expected {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        left()
     }
 }
 
