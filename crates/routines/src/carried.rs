@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::mem::offset_of;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -10,7 +11,7 @@ use pin_project_lite::pin_project;
 use crate::context::Context;
 use crate::id::RoutineId;
 use crate::identity::Identity;
-use crate::slot;
+use crate::slot::{self, Root};
 
 pin_project! {
     /// A future that carries its context: what [`Local::scope`](crate::Local::scope),
@@ -70,9 +71,12 @@ impl<F: Future> Future for Carried<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task_cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let me = (std::ptr::from_ref(&*self).addr(), size_of::<Self>());
         let mut this = self.project();
-        this.who.settle(me, this.cx);
+        // Addresses are told from our own field: a reference to the pinned future, even a shared one, would alias its own.
+        let at = std::ptr::from_ref::<Context>(this.cx).addr();
+        this.who.settle((at, size_of::<Self>()), this.cx);
+        let start = at.wrapping_sub(offset_of!(Self, cx));
+        let root = Root { start, end: start.wrapping_add(size_of::<Self>()), size: size_of::<F>() };
         let announce = this.who.announce(this.cx);
         let starts = this.who.starts();
         let (inner, shown) = (&mut this.inner, Cell::new(false));
@@ -80,7 +84,7 @@ impl<F: Future> Future for Carried<F> {
             if announce {
                 slot::announce_current();
             }
-            poll_inner(inner, task_cx, starts, &shown)
+            poll_inner(inner, task_cx, starts.then_some(root), &shown)
         };
         let polled = slot::run(this.cx, this.who.who(), step, Poll::is_pending);
         if polled.is_ready() {
@@ -98,11 +102,11 @@ impl<F: Future> Future for Carried<F> {
 fn poll_inner<F: Future>(
     inner: &mut Pin<&mut Option<F>>,
     task_cx: &mut TaskContext<'_>,
-    starts: bool,
+    root: Option<Root>,
     shown: &Cell<bool>,
 ) -> Poll<F::Output> {
     let Some(future) = inner.as_mut().as_pin_mut() else { polled_after_completion() };
-    let root = starts.then(|| slot::mark_root((std::ptr::from_ref(&*future).addr(), size_of::<F>())));
+    let root = root.map(slot::mark_root);
     let polled = future.poll(task_cx);
     drop(root);
     if polled.is_ready() {

@@ -92,8 +92,8 @@ pub(crate) struct Slot {
     numbers: Cell<u64>,
     block: Cell<Block>,
     spare: RefCell<ManuallyDrop<Spare>>,
-    /// The address and size of a future being polled as the whole of a routine, for the future itself to recognise.
-    root: Cell<(usize, usize)>,
+    /// A future being polled as the whole of a routine, for the future itself to recognise.
+    root: Cell<Root>,
 }
 
 const _: () = assert!(!mem::needs_drop::<Slot>(), "a slot with a destructor could not be read at thread exit");
@@ -151,7 +151,7 @@ thread_local! {
             numbers: Cell::new(0),
             block: Cell::new(Block::EMPTY),
             spare: RefCell::new(ManuallyDrop::new(Vec::new())),
-            root: Cell::new((0, 0)),
+            root: Cell::new(Root::NONE),
         }
     };
 }
@@ -332,9 +332,21 @@ pub(crate) fn end(live: Live) {
     }
 }
 
-/// Marks the future at this address and of this size as the whole of the routine that is current, for one poll.
+/// Where the future is that is the whole of a routine: of this size, somewhere within its wrapper.
+#[derive(Clone, Copy)]
+pub(crate) struct Root {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) size: usize,
+}
+
+impl Root {
+    const NONE: Root = Root { start: 0, end: 0, size: 0 };
+}
+
+/// Marks this future as the whole of the routine that is current, for one poll.
 #[inline]
-pub(crate) fn mark_root(root: (usize, usize)) -> RootMark {
+pub(crate) fn mark_root(root: Root) -> RootMark {
     SLOT.with(|slot| slot.root.set(root));
     RootMark
 }
@@ -344,14 +356,18 @@ pub(crate) struct RootMark;
 
 impl Drop for RootMark {
     fn drop(&mut self) {
-        SLOT.with(|slot| slot.root.set((0, 0)));
+        SLOT.with(|slot| slot.root.set(Root::NONE));
     }
 }
 
-/// Whether the future at this address and of this size is the whole of the current routine. Answers once.
+/// Whether the wrapper with a field at this address and of this size is the whole of the current routine: nothing else of
+/// the marked future's size fits where that is. Answers once.
 #[inline]
-pub(crate) fn take_root(me: (usize, usize)) -> bool {
-    me != (0, 0) && SLOT.with(|slot| slot.root.replace((0, 0)) == me)
+pub(crate) fn take_root((at, size): (usize, usize)) -> bool {
+    SLOT.with(|slot| {
+        let root = slot.root.replace(Root::NONE);
+        (root.start..root.end).contains(&at) && root.size == size
+    })
 }
 
 // ===== the slot =====
