@@ -23,8 +23,9 @@ const FLAT: usize = 4;
 /// A delta holds at most this many values before it is merged with its base.
 const DELTA: usize = 8;
 
-/// A table is grown rather than let a key sit further than this from its home slot, while that keeps it a quarter full.
-const REACH: usize = 4;
+/// A table is grown rather than let a key sit further than this from its home slot, while that keeps it a quarter full: a read
+/// looks at two slots in line, and further ones cost twice as much.
+const REACH: usize = 1;
 
 /// Values by key token.
 #[derive(Clone)]
