@@ -79,18 +79,15 @@ impl<F: Future> Future for Carried<F> {
         let root = Root { start, end: start.wrapping_add(size_of::<Self>()), size: size_of::<F>() };
         let announce = this.who.announce(this.cx);
         let starts = this.who.starts();
-        let (inner, shown) = (&mut this.inner, Cell::new(false));
+        let inner = &mut this.inner;
         let step = || {
             if announce {
                 slot::announce_current();
             }
-            poll_inner(inner, task_cx, starts.then_some(root), &shown)
+            poll_inner(inner, task_cx, starts.then_some(root))
         };
         let polled = slot::run(this.cx, this.who.who(), step, Poll::is_pending);
         if polled.is_ready() {
-            if shown.get() {
-                this.who.mark_announced();
-            }
             this.who.end();
         }
         polled
@@ -103,14 +100,13 @@ fn poll_inner<F: Future>(
     inner: &mut Pin<&mut Option<F>>,
     task_cx: &mut TaskContext<'_>,
     root: Option<Root>,
-    shown: &Cell<bool>,
 ) -> Poll<F::Output> {
     let Some(future) = inner.as_mut().as_pin_mut() else { polled_after_completion() };
     let root = root.map(slot::mark_root);
     let polled = future.poll(task_cx);
     drop(root);
     if polled.is_ready() {
-        let _values = slot::Values(shown);
+        let _values = slot::Draining;
         inner.set(None);
     }
     polled

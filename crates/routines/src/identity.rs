@@ -189,9 +189,8 @@ impl Identity {
                     slot::end(live);
                 }
             }
-            Identity::Unborn(unborn) if unborn.announced => slot::announce_current(),
-            Identity::Root { announced: true, .. } => slot::announce_current(),
-            _ => {}
+            Identity::Unborn(unborn) => show_host(&mut unborn.announced),
+            Identity::Root { announced, .. } => show_host(announced),
         }
     }
 
@@ -200,6 +199,13 @@ impl Identity {
             Identity::Own { live, .. } => live.as_ref().map(Live::id),
             _ => None,
         }
+    }
+}
+
+/// Shows the host's values again, once, where those of the work inside it were announced.
+fn show_host(announced: &mut bool) {
+    if std::mem::take(announced) {
+        slot::announce_current();
     }
 }
 

@@ -13,13 +13,11 @@ pub(crate) struct Job<F> {
     work: Option<F>,
     cx: Context,
     who: Identity,
-    /// Whether dumps have seen its values.
-    shown: Cell<bool>,
 }
 
 impl<F> Job<F> {
     pub(crate) fn new(work: F, (cx, who): (Context, Identity)) -> Self {
-        Job { work: Some(work), cx, who, shown: Cell::new(false) }
+        Job { work: Some(work), cx, who }
     }
 
     /// Runs the closure inside its context; its values die there too.
@@ -31,7 +29,7 @@ impl<F> Job<F> {
         self.who.settle((0, 0), &mut self.cx);
         let announce = self.who.announce(&self.cx);
         let step = || {
-            let _values = slot::Values(&self.shown);
+            let _values = slot::Draining;
             if announce {
                 slot::announce_current();
             }
@@ -68,15 +66,15 @@ impl<F> Drop for Job<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             self.who.settle_dropped(&mut self.cx);
-            self.shown.set(self.cx.has_special());
+            let shown = Cell::new(self.cx.has_special());
             let unrun = || {
-                let _values = slot::Values(&self.shown);
+                let _values = slot::Values(&shown);
                 drop(work);
             };
             slot::run(&mut self.cx, self.who.who(), unrun, |_| false);
-        }
-        if self.shown.get() {
-            self.who.mark_announced();
+            if shown.get() {
+                self.who.mark_announced();
+            }
         }
         self.who.end();
     }

@@ -27,7 +27,7 @@ use crate::registry::{self, Birth, Live, Name, Spare};
 use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
-pub(crate) use frame::{Values, Who, announce_current, run, run_once, scope, shows};
+pub(crate) use frame::{Draining, Values, Who, announce_current, run, run_once, scope, shows};
 use guard::Held;
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;

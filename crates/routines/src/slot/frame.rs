@@ -50,7 +50,17 @@ pub(crate) fn shows() -> bool {
     SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()))
 }
 
-/// Drops the current frame's values when the frame's work ends, also on unwind; first notes whether any were shown.
+/// Drops the current frame's values when the frame's work ends, also on unwind.
+pub(crate) struct Draining;
+
+impl Drop for Draining {
+    #[inline]
+    fn drop(&mut self) {
+        drain();
+    }
+}
+
+/// As [`Draining`], for work that nothing has announced; first notes whether any were shown.
 pub(crate) struct Values<'a>(pub(crate) &'a Cell<bool>);
 
 impl Drop for Values<'_> {
