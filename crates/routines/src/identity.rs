@@ -119,7 +119,7 @@ impl Identity {
     #[inline]
     pub(crate) fn settle(&mut self, me: (usize, usize), cx: &mut Context) {
         if let Identity::Unborn(unborn) = self {
-            if slot::take_root(me) {
+            if slot::take_root(me) || slot::begins_task() {
                 let left = unborn.leave(cx);
                 *self = Identity::Root { announced: unborn.announced, fresh: true };
                 drop(left);
@@ -176,7 +176,14 @@ impl Identity {
     #[inline]
     pub(crate) fn starts(&mut self) -> bool {
         match self {
-            Identity::Own { fresh, .. } | Identity::Root { fresh, .. } => std::mem::replace(fresh, false),
+            Identity::Own { fresh, .. } => {
+                let starts = std::mem::replace(fresh, false);
+                if starts {
+                    slot::step_aside();
+                }
+                starts
+            }
+            Identity::Root { fresh, .. } => std::mem::replace(fresh, false),
             Identity::Unborn(_) => false,
         }
     }

@@ -21,6 +21,9 @@ const SPARE: usize = 64;
 /// Enough that a dump which holds one lock stops one in 64 of those spawns that need a new record.
 const SHARDS: usize = 64;
 
+/// The beat of a routine whose polls nobody counts.
+pub(crate) const UNCOUNTED: u64 = u64::MAX - 1;
+
 /// What kind of execution a routine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "dump", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
@@ -210,6 +213,11 @@ impl Live {
     pub(crate) fn running(&self) {
         // Not a read-modify-write: the owner is the only writer.
         self.0.beat.store(self.0.beat.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+    }
+
+    /// Says that nobody will tell when it runs.
+    pub(crate) fn uncounted(&self) {
+        self.0.beat.store(UNCOUNTED, Ordering::Relaxed);
     }
 
     /// Counts the end of a poll.

@@ -133,16 +133,22 @@ pub enum State {
     Running,
     /// Waiting to be polled.
     Idle,
+    /// Running or waiting: a task that was spawned without a wrapper, whose polls nobody counts.
+    Alive,
     /// Ended.
     Done,
 }
 
 impl State {
-    pub(crate) const ALL: [(State, &'static str); 3] =
-        [(State::Running, "running"), (State::Idle, "idle"), (State::Done, "done")];
+    pub(crate) const ALL: [(State, &'static str); 4] =
+        [(State::Running, "running"), (State::Idle, "idle"), (State::Alive, "alive"), (State::Done, "done")];
 
     fn of(beat: u64) -> State {
-        if beat % 2 == 1 { State::Running } else { State::Idle }
+        match beat {
+            registry::UNCOUNTED => State::Alive,
+            beat if beat % 2 == 1 => State::Running,
+            _ => State::Idle,
+        }
     }
 }
 
@@ -215,7 +221,7 @@ pub struct RoutineInfo {
     /// How long ago it was started, to a few milliseconds.
     #[cfg_attr(feature = "dump", serde(rename = "age_ms", with = "crate::json::millis"))]
     pub age: Duration,
-    /// How many polls of it began.
+    /// How many polls of it began; 0 if nobody counts them ([`State::Alive`]).
     pub polls: u64,
     /// Its named values: those of the innermost scope it entered last.
     #[cfg_attr(feature = "dump", serde(with = "crate::json::object"))]
@@ -260,7 +266,7 @@ fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
         state,
         idle: idle.filter(|_| state == State::Idle),
         age: Duration::from_nanos(now.saturating_sub(started)),
-        polls: beat.div_ceil(2),
+        polls: if state == State::Alive { 0 } else { beat.div_ceil(2) },
         values,
     })
 }

@@ -14,34 +14,31 @@
 mod frame;
 mod guard;
 mod life;
+mod place;
+mod seat;
+mod stack;
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
-use std::sync::OnceLock;
 
 use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
-use crate::id::{Block, RoutineId};
+use crate::id::RoutineId;
 use crate::key::{self, Key};
-use crate::registry::{self, Birth, Live, Name, Spare};
+use crate::registry::{self, Birth, Live, Name};
 use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
 pub(crate) use frame::{Draining, Values, Who, announce_current, run, run_once, scope, shows};
-use guard::Held;
+use frame::drain;
+use guard::{AllPopped, Held};
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;
 pub(crate) use life::{adopt_thread, leave_thread};
-
-/// The task the thread is running now, as a non-zero number, or 0 outside every task.
-static PROBE: OnceLock<fn() -> u64> = OnceLock::new();
-
-/// Registers the probe, once for the whole process.
-pub(crate) fn set_probe(probe: fn() -> u64) -> bool {
-    let first = PROBE.set(probe).is_ok();
-    SLOT.with(Slot::settle_mode);
-    first
-}
+use place::{Running, THREAD, asks, first_in_seat, on, on_asked};
+pub(crate) use place::{Source, add_source, set_first_source, task_number};
+pub use seat::Seat;
+pub use stack::Stack;
 
 /// How to undo what is set in the current frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,13 +61,13 @@ impl Outer {
     const NONE: Outer = Outer { undo: Undo::Owned, saved: None };
 }
 
-/// One thread's state. Word-sized cells: a frame exchanges registers with them, and a pointer that is taken out is out of
-/// everyone's reach until it is put back.
+/// What is current: in one thread, in one stack, or in one seat. Word-sized cells: a frame exchanges registers with them,
+/// and a pointer that is taken out is out of everyone's reach until it is put back.
 ///
 /// In this order, so that no two words of a context are neighbours here: the compiler would exchange them as one wide word,
 /// which waits for the narrow stores before it (measured: 13 ns a poll).
 #[repr(C)]
-pub(crate) struct Slot {
+struct Slot {
     /// The current id when no access needs the ownership check, else 0: the one load of the fast path.
     fast: Cell<u64>,
     shared: Kept<Table>,
@@ -86,17 +83,18 @@ pub(crate) struct Slot {
     floor: Cell<usize>,
     undo: Cell<Undo>,
     life: Cell<Life>,
-    /// The thread's own id.
+    /// Whether nothing in this seat's task has looked at its context yet.
+    untouched: Cell<bool>,
+    /// The id of the thread, or seat, itself.
     base: Cell<u64>,
     held: RefCell<ManuallyDrop<Vec<Held>>>,
-    numbers: Cell<u64>,
-    block: Cell<Block>,
-    spare: RefCell<ManuallyDrop<Spare>>,
-    /// A future being polled as the whole of a routine, for the future itself to recognise.
-    root: Cell<Root>,
 }
 
-const _: () = assert!(!mem::needs_drop::<Slot>(), "a slot with a destructor could not be read at thread exit");
+/// Values nobody can read any more. They are dropped when no slot is in use: their destructors may read and set locals.
+type Garbage = Option<([Option<Table>; 4], Option<Published>)>;
+
+/// All that a slot held when its routine ended, save its record.
+type Remains = (AllPopped, Context, Option<Box<Context>>, Vec<Held>);
 
 /// An owned pointer in a cell without a destructor; [`Slot::exit`] empties it.
 struct Kept<T>(Cell<Option<ManuallyDrop<T>>>);
@@ -132,36 +130,12 @@ impl<T> Kept<T> {
     }
 }
 
-thread_local! {
-    static SLOT: Slot = const {
-        Slot {
-            fast: Cell::new(0),
-            id: Cell::new(0),
-            stamp: Cell::new(0),
-            base: Cell::new(0),
-            life: Cell::new(Life::New),
-            undo: Cell::new(Undo::Owned),
-            saved: Kept::new(),
-            shared: Kept::new(),
-            private: Kept::new(),
-            live: Kept::new(),
-            held: RefCell::new(ManuallyDrop::new(Vec::new())),
-            depth: Cell::new(0),
-            floor: Cell::new(0),
-            numbers: Cell::new(0),
-            block: Cell::new(Block::EMPTY),
-            spare: RefCell::new(ManuallyDrop::new(Vec::new())),
-            root: Cell::new(Root::NONE),
-        }
-    };
-}
-
 // ===== identity =====
 
 /// The current routine's id: one load and one predictable branch unless a task probe is registered.
 #[inline]
 pub(crate) fn id() -> RoutineId {
-    match RoutineId::from_u64(SLOT.with(|slot| slot.fast.get())) {
+    match RoutineId::from_u64(THREAD.with(|thread| thread.slot.fast.get())) {
         Some(id) => id,
         None => id_checked(),
     }
@@ -169,25 +143,25 @@ pub(crate) fn id() -> RoutineId {
 
 #[inline(never)]
 fn id_checked() -> RoutineId {
-    let (id, _) = SLOT.with(Slot::identity);
+    let id = on_asked(|slot, running| slot.id_of(running));
     RoutineId::from_u64(id).unwrap_or(RoutineId::MAIN)
 }
 
 /// The number of a routine to come.
 #[inline]
 pub(crate) fn next_id() -> u64 {
-    SLOT.with(|slot| {
-        let mut block = slot.block.get();
+    THREAD.with(|thread| {
+        let mut block = thread.block.get();
         let id = block.take();
-        slot.block.set(block);
+        thread.block.set(block);
         id
     })
 }
 
 /// The current routine's record, if it is one of ours.
 pub(crate) fn record() -> Option<triomphe::Arc<registry::Record>> {
-    SLOT.with(|slot| {
-        if !slot.owned() || slot.is_foreign() {
+    on(|slot, running| {
+        if !running.mine || slot.is_foreign() {
             return None;
         }
         slot.live.with(|live| live.as_ref().map(Live::record))
@@ -196,26 +170,27 @@ pub(crate) fn record() -> Option<triomphe::Arc<registry::Record>> {
 
 /// Names the current routine; `false` if it has no record.
 pub(crate) fn rename(name: Option<Name>) -> bool {
-    SLOT.with(|slot| {
-        if !slot.owned() || slot.is_foreign() {
-            return false;
+    let renamed = on(|slot, running| {
+        if !running.mine || slot.is_foreign() {
+            return None;
         }
-        slot.live.with(|live| live.as_ref().map(|live| live.rename(name))).is_some()
-    })
+        slot.live.with(|live| live.as_ref().map(|live| live.rename(name)))
+    });
+    renamed.is_some()
 }
 
 // ===== reading =====
 
 /// Lets go of cleared values in the current context.
 pub(crate) fn refresh() {
-    SLOT.with(Slot::refresh);
+    drop(on(|slot, running| if running.mine { slot.refresh() } else { None }));
 }
 
 /// Copies a value out of the current context.
 #[inline]
 pub(crate) fn get(token: u64) -> Option<Value> {
-    SLOT.with(|slot| {
-        if slot.fast.get() == 0 && !slot.owned() {
+    on(|slot, running| {
+        if !running.mine {
             return None;
         }
         if token & (key::NEVER | key::SPECIAL) == 0
@@ -230,36 +205,32 @@ pub(crate) fn get(token: u64) -> Option<Value> {
 
 /// The named values of the current context.
 pub(crate) fn published() -> Published {
-    SLOT.with(|slot| {
-        if !slot.owned() {
-            return Published::NOTHING;
-        }
-        slot.refresh();
-        slot.with_cx(|cx| cx.special())
-    })
+    look(|slot| slot.with_cx(|cx| cx.special())).unwrap_or_default()
 }
 
 /// The whole context, private values included.
 pub(crate) fn context() -> Context {
-    SLOT.with(|slot| {
-        if !slot.owned() {
-            return Context::EMPTY;
-        }
-        slot.refresh();
-        slot.with_cx(|cx| cx.clone())
-    })
+    look(|slot| slot.with_cx(|cx| cx.clone())).unwrap_or_default()
 }
 
 /// The values that cross to children, before any policy function has run.
 #[inline]
 pub(crate) fn crossing() -> Option<Table> {
-    SLOT.with(|slot| {
-        if slot.fast.get() == 0 && !slot.owned() {
-            return None;
+    look(|slot| slot.shared.with(|table| table.clone())).flatten()
+}
+
+/// Runs `f` on the slot of the running code, without the values nobody can read any more; `None` for a stranger.
+#[inline]
+fn look<R>(f: impl FnOnce(&Slot) -> R) -> Option<R> {
+    let (found, garbage) = on(|slot, running| {
+        if !running.mine {
+            return (None, None);
         }
-        slot.refresh();
-        slot.shared.with(|table| table.clone())
-    })
+        let garbage = slot.refresh();
+        (Some(f(slot)), garbage)
+    });
+    drop(garbage);
+    found
 }
 
 // ===== writing =====
@@ -267,8 +238,8 @@ pub(crate) fn crossing() -> Option<Table> {
 /// Exchanges the bits bound under an unnamed key's token, if that can be done in place; `None` says to use [`write()`].
 #[inline]
 pub(crate) fn exchange_bits(token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
-    SLOT.with(|slot| {
-        if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
+    on(|slot, running| {
+        if slot.undo.get() == Undo::Clean || slot.writable(running).is_err() {
             return None;
         }
         slot.half(token).with(|table| table.as_mut()?.exchange_bits(token, new))
@@ -278,8 +249,8 @@ pub(crate) fn exchange_bits(token: u64, new: Bound<u64>) -> Option<Bound<u64>> {
 /// Exchanges the value of an unnamed key, if that can be done in place; `Err` gives it back for [`write()`].
 #[inline]
 pub(crate) fn exchange(token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bound<Value>> {
-    SLOT.with(|slot| {
-        if slot.undo.get() == Undo::Clean || slot.writable().is_err() {
+    on(|slot, running| {
+        if slot.undo.get() == Undo::Clean || slot.writable(running).is_err() {
             return Err(new);
         }
         slot.exchange(token, new)
@@ -288,8 +259,8 @@ pub(crate) fn exchange(token: u64, new: Bound<Value>) -> Result<Bound<Value>, Bo
 
 /// Binds or unbinds a key until the innermost frame ends. Drop the result when convenient: nothing is lent out.
 pub(crate) fn write(key: Key, value: Option<Value>) -> Result<Displaced, (Refusal, Option<Value>)> {
-    SLOT.with(|slot| {
-        if let Err(refusal) = slot.writable() {
+    on(|slot, running| {
+        if let Err(refusal) = slot.writable(running) {
             return Err((refusal, value));
         }
         slot.begin_write();
@@ -300,14 +271,14 @@ pub(crate) fn write(key: Key, value: Option<Value>) -> Result<Displaced, (Refusa
 /// Replaces what `change` replaces of the current frame's context; it returns what was there.
 #[inline]
 pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<(), SetError> {
-    SLOT.with(|slot| {
-        slot.writable().map_err(SetError::new)?;
+    let replaced = on(|slot, running| {
+        slot.writable(running)?;
         slot.begin_write();
         let old = slot.with_cx(change);
         let unpublished = slot.publish_if(&old);
-        drop((old, unpublished));
-        Ok(())
-    })
+        Ok((old, unpublished))
+    });
+    replaced.map(drop).map_err(SetError::new)
 }
 
 // ===== routines =====
@@ -316,15 +287,15 @@ pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<()
 #[inline]
 pub(crate) fn start(birth: Birth, published: Published) -> Live {
     let id = next_id();
-    let spare = SLOT.with(|slot| slot.spare.try_borrow_mut().ok().and_then(|mut spare| spare.pop()));
+    let spare = THREAD.with(|thread| thread.spare.try_borrow_mut().ok().and_then(|mut spare| spare.pop()));
     Live::start(spare, id, birth, published)
 }
 
 /// Unlists a routine.
 #[inline]
 pub(crate) fn end(live: Live) {
-    let held = SLOT.with(|slot| {
-        let mut spare = slot.spare.try_borrow_mut().ok().filter(|_| slot.life.get() == Life::Live);
+    let held = THREAD.with(|thread| {
+        let mut spare = thread.spare.try_borrow_mut().ok().filter(|_| thread.slot.life.get() == Life::Live);
         live.end(spare.as_mut().map(|spare| &mut ***spare))
     });
     if held.is_some() {
@@ -347,7 +318,7 @@ impl Root {
 /// Marks this future as the whole of the routine that is current, for one poll.
 #[inline]
 pub(crate) fn mark_root(root: Root) -> RootMark {
-    SLOT.with(|slot| slot.root.set(root));
+    THREAD.with(|thread| thread.root.set(root));
     RootMark
 }
 
@@ -356,7 +327,7 @@ pub(crate) struct RootMark;
 
 impl Drop for RootMark {
     fn drop(&mut self) {
-        SLOT.with(|slot| slot.root.set(Root::NONE));
+        THREAD.with(|thread| thread.root.set(Root::NONE));
     }
 }
 
@@ -364,27 +335,48 @@ impl Drop for RootMark {
 /// the marked future's size fits where that is. Answers once.
 #[inline]
 pub(crate) fn take_root((at, size): (usize, usize)) -> bool {
-    SLOT.with(|slot| {
-        let root = slot.root.replace(Root::NONE);
+    THREAD.with(|thread| {
+        let root = thread.root.replace(Root::NONE);
         (root.start..root.end).contains(&at) && root.size == size
     })
+}
+
+/// Whether this is the first thing a task with a seat does: a wrapper polled there is the whole of that task's routine.
+/// Answers once.
+#[inline]
+pub(crate) fn begins_task() -> bool {
+    asks() && first_in_seat(|_, _| ()).is_some()
+}
+
+/// Leaves the task to the routine that is about to run as its first thing: one task is one routine.
+#[inline]
+pub(crate) fn step_aside() {
+    if asks()
+        && let Some(live) = first_in_seat(Slot::hand_over).flatten()
+    {
+        end(live);
+    }
 }
 
 // ===== the slot =====
 
 impl Slot {
-    /// Whether the code running now is the code this slot was installed for.
-    #[inline]
-    fn owned(&self) -> bool {
-        if self.life.get() == Life::New {
-            self.touch();
-        }
-        match PROBE.get() {
-            None => true,
-            Some(probe) => {
-                let task = probe();
-                task == self.stamp.get() || self.reclaim(task)
-            }
+    const fn new() -> Slot {
+        Slot {
+            fast: Cell::new(0),
+            shared: Kept::new(),
+            id: Cell::new(0),
+            private: Kept::new(),
+            stamp: Cell::new(0),
+            live: Kept::new(),
+            depth: Cell::new(0),
+            saved: Kept::new(),
+            floor: Cell::new(0),
+            undo: Cell::new(Undo::Owned),
+            life: Cell::new(Life::New),
+            untouched: Cell::new(false),
+            base: Cell::new(0),
+            held: RefCell::new(ManuallyDrop::new(Vec::new())),
         }
     }
 
@@ -396,8 +388,8 @@ impl Slot {
 
     /// Whether a `set` here reaches nobody but its own routine.
     #[inline]
-    fn writable(&self) -> Result<(), Refusal> {
-        if self.fast.get() == 0 && !self.owned() {
+    fn writable(&self, running: Running) -> Result<(), Refusal> {
+        if !running.mine {
             return Err(Refusal::Foreign);
         }
         if self.life.get() == Life::Gone {
@@ -406,26 +398,45 @@ impl Slot {
         Ok(())
     }
 
-    /// The id and stamp a frame of the running code gets.
+    /// The id of the running code, which a frame of it gets.
     #[inline]
-    fn identity(&self) -> (u64, u64) {
-        if self.life.get() == Life::New {
-            self.touch();
-        }
-        let Some(probe) = PROBE.get() else { return (self.id.get(), 0) };
-        let task = probe();
-        let id = match task {
-            task if task == self.stamp.get() || self.reclaim(task) => self.id.get(),
+    fn id_of(&self, running: Running) -> u64 {
+        match running.task {
+            _ if running.mine => self.id.get(),
             0 => self.base.get(),
             task => RoutineId::foreign(task).as_u64(),
-        };
-        (id, task)
+        }
+    }
+
+    /// Gives up being the routine of its task; returns the record.
+    fn hand_over(&self, task: u64) -> Option<Live> {
+        let foreign = RoutineId::foreign(task).as_u64();
+        self.id.set(foreign);
+        self.base.set(foreign);
+        self.live.take()
+    }
+
+    /// Exchanges everything with another stack's.
+    fn exchange_stack(&self, other: &Slot) {
+        for (mine, theirs) in [(&self.id, &other.id), (&self.stamp, &other.stamp)] {
+            mine.swap(theirs);
+        }
+        for (mine, theirs) in [(&self.depth, &other.depth), (&self.floor, &other.floor)] {
+            mine.swap(theirs);
+        }
+        self.shared.0.swap(&other.shared.0);
+        self.private.0.swap(&other.private.0);
+        self.live.0.swap(&other.live.0);
+        self.saved.0.swap(&other.saved.0);
+        self.undo.swap(&other.undo);
+        self.held.swap(&other.held);
+        self.settle_mode();
     }
 
     /// Recomputes the fast path after the id, or the need to check it, changed.
     #[inline]
     fn settle_mode(&self) {
-        self.fast.set(if PROBE.get().is_none() { self.id.get() } else { 0 });
+        self.fast.set(if asks() { 0 } else { self.id.get() });
     }
 
     #[inline]
@@ -436,6 +447,11 @@ impl Slot {
     #[inline]
     fn half(&self, token: u64) -> &Kept<Table> {
         if key::is_never(token) { &self.private } else { &self.shared }
+    }
+
+    fn put_cx(&self, cx: Context) {
+        self.shared.put(cx.shared);
+        self.private.put(cx.private);
     }
 
     #[inline]
@@ -453,8 +469,7 @@ impl Slot {
     fn with_cx<R>(&self, f: impl FnOnce(&mut Context) -> R) -> R {
         let mut cx = self.take_cx();
         let result = f(&mut cx);
-        self.shared.put(cx.shared);
-        self.private.put(cx.private);
+        self.put_cx(cx);
         result
     }
 
@@ -563,18 +578,32 @@ impl Slot {
 
     /// Lets go of values that nobody can read any more.
     #[inline]
-    fn refresh(&self) {
-        if self.with_cx(|cx| cx.holds_garbage()) {
-            self.refresh_dated();
-        }
+    fn refresh(&self) -> Garbage {
+        if self.with_cx(|cx| cx.holds_garbage()) { self.refresh_dated() } else { None }
     }
 
     #[cold]
     #[inline(never)]
-    fn refresh_dated(&self) {
+    fn refresh_dated(&self) -> Garbage {
         let garbage = self.with_cx(|cx| cx.refresh());
         let showed = garbage.iter().flatten().any(|table| table.special().is_some());
-        let unpublished = showed.then(|| self.publish());
-        drop((garbage, unpublished));
+        let unpublished = if showed { self.publish() } else { None };
+        Some((garbage, unpublished))
+    }
+
+    /// Takes out everything that frames left open hold.
+    fn dismantle_frames(&self) -> (AllPopped, Option<Box<Context>>, Vec<Held>) {
+        self.floor.set(0);
+        let closed = self.close_guards(0);
+        let held = mem::take(&mut **self.held.borrow_mut());
+        self.depth.set(0);
+        self.undo.set(Undo::Owned);
+        (closed, self.saved.take(), held)
+    }
+
+    /// Takes everything out.
+    fn dismantle(&self) -> Remains {
+        let (closed, saved, held) = self.dismantle_frames();
+        (closed, self.take_cx(), saved, held)
     }
 }

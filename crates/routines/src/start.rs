@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::identity::{self, Identity};
 use crate::job::Job;
 use crate::registry::{Birth, Kind, Name};
+use crate::runtime::{Seat, Stack, Tasks};
 use crate::slot;
 
 /// Gives any future a context, for any executor.
@@ -90,6 +91,12 @@ impl RoutineBuilder {
         self
     }
 
+    /// Says where it is spawned, if not at the line of [`new`](Self::new).
+    pub fn location(mut self, location: &'static Location<'static>) -> Self {
+        self.location = location;
+        self
+    }
+
     /// Makes the future a routine, to be given to an executor.
     #[inline]
     pub fn future<F: Future>(self, future: F) -> Carried<F> {
@@ -105,6 +112,24 @@ impl RoutineBuilder {
         move || job.run()
     }
 
+    /// Makes the runtime's task of this number a routine, which is found and not wrapped: see
+    /// [`runtime::add_tasks`](crate::runtime::add_tasks).
+    ///
+    /// Whether it runs is not known: it is shown as [`State::Alive`](crate::State::Alive).
+    pub fn task(self, tasks: Tasks, number: u64) -> Seat {
+        let (cx, birth) = self.birth();
+        let live = slot::start(birth, cx.special());
+        live.uncounted();
+        Seat::new(slot::task_number(tasks.0, number), cx, live)
+    }
+
+    /// Makes a stackful coroutine a routine.
+    pub fn stack(self) -> Stack {
+        let (cx, birth) = self.birth();
+        let live = slot::start(birth, cx.special());
+        Stack::new(cx, live)
+    }
+
     /// Makes the closure the whole of a thread.
     pub(crate) fn thread<F, R>(self, f: F) -> impl FnOnce() -> R + use<F, R>
     where
@@ -115,11 +140,16 @@ impl RoutineBuilder {
     }
 
     #[inline]
-    fn start(self) -> (Context, Identity) {
+    fn birth(self) -> (Context, Birth) {
         let shared = if self.detached { None } else { identity::capture() };
-        let cx = Context { shared, private: None };
-        let birth =
-            Birth { parent: slot::id().as_u64(), kind: self.kind, location: Some(self.location), name: self.name };
+        let parent = slot::id().as_u64();
+        let birth = Birth { parent, kind: self.kind, location: Some(self.location), name: self.name };
+        (Context { shared, private: None }, birth)
+    }
+
+    #[inline]
+    fn start(self) -> (Context, Identity) {
+        let (cx, birth) = self.birth();
         let who = Identity::own(birth, cx.special());
         (cx, who)
     }

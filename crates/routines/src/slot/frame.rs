@@ -1,10 +1,12 @@
 //! Owns frames: a stretch of execution with a context of its own, entered and left, also on unwind.
 
 use std::cell::Cell;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::guard::report_live_guards;
-use super::{Outer, SLOT, Slot, Undo, context};
+use super::guard::{AllPopped, report_live_guards};
+use super::place::{at, on, on_asked};
+use super::{Garbage, Outer, Slot, Undo, context};
 use crate::context::{Context, Published};
 use crate::key::{self, Key};
 use crate::registry::Live;
@@ -20,11 +22,11 @@ pub(crate) type Who<'a> = Option<&'a mut Option<Live>>;
 /// that `f` will be continued, it is reported.
 #[inline(always)]
 pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, suspends: impl FnOnce(&R) -> bool) -> R {
-    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0 };
+    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0, seat: 0 };
     frame.enter();
     let result = f();
-    if SLOT.with(|slot| slot.depth.get() != frame.mark) && suspends(&result) {
-        report_live_guards(frame.mark);
+    if frame.has_guards() && suspends(&result) {
+        report_live_guards(frame.seat, frame.mark);
     }
     result
 }
@@ -47,7 +49,7 @@ pub(crate) fn run_once<R>(cx: &mut Context, f: impl FnOnce() -> R) -> R {
 /// Whether the current context has anything to show to dumps.
 #[inline]
 pub(crate) fn shows() -> bool {
-    SLOT.with(|slot| slot.with_cx(|cx| cx.has_special()))
+    on(|slot, running| running.mine && slot.with_cx(|cx| cx.has_special()))
 }
 
 /// Drops the current frame's values when the frame's work ends, also on unwind.
@@ -90,17 +92,21 @@ struct Frame<'a> {
     cx: &'a mut Context,
     who: Who<'a>,
     id: u64,
+    /// The bits in which the stamp differs from the frame's around it. Not that stamp: a coroutine may have been resumed by
+    /// another task since.
     stamp: u64,
     outer: Outer,
     mark: usize,
     floor: usize,
+    /// The task in whose seat it was opened, 0 for the thread's slot.
+    seat: u64,
 }
 
 impl Frame<'_> {
     #[inline]
     fn enter(&mut self) {
-        SLOT.with(|slot| {
-            let (mut id, stamp) = slot.identity();
+        let garbage = on_asked(|slot, running| {
+            let mut id = slot.id_of(running);
             if let Some(live) = &mut self.who {
                 if let Some(live) = live {
                     id = live.id();
@@ -111,20 +117,25 @@ impl Frame<'_> {
             slot.swap_cx(self.cx);
             slot.begin_frame(Undo::Owned, &mut self.outer);
             self.id = slot.id.replace(id);
-            self.stamp = slot.stamp.replace(stamp);
+            self.stamp = slot.stamp.replace(running.task) ^ running.task;
             self.mark = slot.depth.get();
             self.floor = slot.floor.replace(self.mark);
+            self.seat = if running.seated { running.task } else { 0 };
             slot.settle_mode();
-            slot.refresh();
+            slot.refresh()
         });
+        drop(garbage);
     }
-}
 
-impl Frame<'_> {
+    #[inline]
+    fn has_guards(&self) -> bool {
+        at(self.seat, |slot| slot.depth.get() != self.mark).unwrap_or(false)
+    }
+
     #[inline]
     fn leave(&mut self, slot: &Slot) {
         slot.id.set(self.id);
-        slot.stamp.set(self.stamp);
+        slot.stamp.set(slot.stamp.get() ^ self.stamp);
         slot.floor.set(self.floor);
         if let Some(live) = &mut self.who {
             **live = slot.live.replace(live.take());
@@ -140,40 +151,47 @@ impl Frame<'_> {
 
     #[cold]
     #[inline(never)]
-    fn leave_with_guards(&mut self, slot: &Slot) {
+    fn leave_with_guards(&mut self, slot: &Slot) -> Rest {
         let closed = slot.close_guards(self.mark);
         self.leave(slot);
         // The guards made dumps show their values.
         let unpublished = slot.publish();
-        // User code may run from here on, and may panic: everything is back.
-        drop((slot.pop_dead_guards(), closed, unpublished));
+        Some((Box::new((Some(slot.pop_dead_guards()), Some(closed))), unpublished))
     }
 }
+
+/// What guards that were left open held: dropping it runs user code.
+type Guards = Box<(Option<AllPopped>, Option<AllPopped>)>;
+type Rest = Option<(Guards, Option<Published>)>;
 
 impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
-        SLOT.with(|slot| {
-            if slot.has_guards(self.mark.min(self.floor)) {
-                self.leave_with_guards(slot);
+        let rest: Option<(Rest, Garbage)> = at(self.seat, |slot| {
+            let rest = if slot.has_guards(self.mark.min(self.floor)) {
+                self.leave_with_guards(slot)
             } else {
                 self.leave(slot);
-            }
-            slot.refresh();
+                None
+            };
+            (rest, slot.refresh())
         });
+        // User code may run from here on, and may panic: everything is back.
+        drop(rest);
     }
 }
 
 /// Binds one key while `f` runs, in place: nothing is copied and, for a primitive, nothing is allocated.
 #[inline]
 pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
-    if SLOT.with(Slot::writable).is_err() {
+    let mut binding = Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, seat: 0 };
+    if let Err(value) = binding.enter(value) {
+        // It opened nothing, and has nothing to close.
+        mem::forget(binding);
         let mut cx = context();
         drop(cx.write(key, Some(value)));
         return run_once(&mut cx, f);
     }
-    let mut binding = Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0 };
-    binding.enter(value);
     f()
 }
 
@@ -188,12 +206,18 @@ struct Binding<'a> {
     outer: Outer,
     mark: usize,
     floor: usize,
+    /// As in [`Frame`].
+    seat: u64,
 }
 
 impl Binding<'_> {
+    /// Binds; gives the value back where nothing can be bound in place.
     #[inline]
-    fn enter(&mut self, value: Value) {
-        SLOT.with(|slot| {
+    fn enter(&mut self, value: Value) -> Result<(), Value> {
+        on(|slot, running| {
+            if slot.writable(running).is_err() {
+                return Err(value);
+            }
             match value {
                 Value::Bits(bits) if !key::is_special(self.key.token) => {
                     let new = (Some(self.key.meta), bits);
@@ -207,23 +231,31 @@ impl Binding<'_> {
             slot.begin_frame(Undo::Clean, &mut self.outer);
             self.mark = slot.depth.get();
             self.floor = slot.floor.replace(self.mark);
-        });
+            self.seat = if running.seated { running.task } else { 0 };
+            Ok(())
+        })
     }
 }
 
 impl Drop for Binding<'_> {
     #[inline]
     fn drop(&mut self) {
-        SLOT.with(|slot| {
+        let rest = at(self.seat, |slot| {
             let plain = !slot.has_guards(self.mark.min(self.floor)) && slot.undo.get() == Undo::Clean;
             if !(plain && self.is_current() && self.exchange_back(slot)) {
                 return self.leave(slot);
             }
             slot.floor.set(self.floor);
             let _none = slot.end_frame(&mut self.outer);
+            (None, None, [None, None])
         });
+        // Everything is back before user code runs, which may panic.
+        drop(rest);
     }
 }
+
+/// What a scope's end leaves to be dropped.
+type Ended = (Option<Guards>, Option<PutBack>, [Option<Value>; 2]);
 
 impl Binding<'_> {
     /// A key that was cleared or dropped meanwhile has nothing to go back to.
@@ -238,10 +270,10 @@ impl Binding<'_> {
         slot.half(self.key.token).with(|t| t.as_mut().is_some_and(|t| t.exchange_bits(self.key.token, old).is_some()))
     }
 
-    /// Leaves in all other cases. Everything is back before user code runs, which may panic.
+    /// Leaves in all other cases.
     #[inline(never)]
-    fn leave(&mut self, slot: &Slot) {
-        let closed = slot.close_guards(self.mark);
+    fn leave(&mut self, slot: &Slot) -> Ended {
+        let closed = slot.has_guards(self.mark).then(|| slot.close_guards(self.mark));
         slot.floor.set(self.floor);
         let replaced = slot.end_frame(&mut self.outer).map(|saved| put_back(slot, *saved));
         let old = match self.bits {
@@ -250,12 +282,17 @@ impl Binding<'_> {
         };
         let (old, outdated) = if self.is_current() { (old, None) } else { (None, old) };
         let ended = slot.rebind(self.key, old);
-        drop((slot.pop_dead_guards(), closed, replaced, outdated, ended));
+        let dead = slot.has_guards(0).then(|| slot.pop_dead_guards());
+        let guards = (closed.is_some() || dead.is_some()).then(|| Box::new((closed, dead)));
+        (guards, replaced, [outdated, ended])
     }
 }
 
+/// A context that was replaced, and what was shown of it.
+type PutBack = (Context, Option<Published>);
+
 /// Puts back the context that was saved before the first `set` inside a scope. Dropping the result runs user code.
-fn put_back(slot: &Slot, mut cx: Context) -> (Context, Option<Published>) {
+fn put_back(slot: &Slot, mut cx: Context) -> PutBack {
     slot.swap_cx(&mut cx);
     // Otherwise the next write would find the saved context captured by the one it replaces.
     table::detach(&mut cx.shared);
@@ -267,18 +304,22 @@ fn put_back(slot: &Slot, mut cx: Context) -> (Context, Option<Published>) {
 /// Drops the current frame's values while the frame is still current: their destructors may read and set locals.
 #[inline]
 pub(crate) fn drain() {
-    // A destructor that sets again and again is cut off; the rest is dropped with the frame.
+    drain_by(|| on(|slot, running| if running.mine { slot.take_cx() } else { Context::EMPTY }));
+}
+
+/// Drops what `take` takes. A destructor that sets again and again is cut off; the rest is dropped with the frame.
+#[inline]
+pub(super) fn drain_by(take: impl Fn() -> Context) {
     for _ in 0..8 {
-        let (shared, private) = SLOT.with(|slot| (slot.shared.take(), slot.private.take()));
-        if shared.is_none() && private.is_none() {
+        let cx = take();
+        if cx.shared.is_none() && cx.private.is_none() {
             break;
         }
-        drop(shared);
-        drop(private);
+        drop(cx);
     }
 }
 
 /// Makes the current routine's record show the current context.
 pub(crate) fn announce_current() {
-    drop(SLOT.with(Slot::publish));
+    drop(on(|slot, running| if running.mine { slot.publish() } else { None }));
 }

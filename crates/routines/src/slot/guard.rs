@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Outer, SLOT, Slot, Undo};
+use super::place::{at, on_asked};
+use super::{Outer, Slot, Undo, next_id};
 use crate::context::{Context, Published};
 
 /// An entered guard's view of what it replaced.
@@ -20,11 +21,11 @@ pub(super) struct Held {
 
 /// Makes `cx` current until [`leave_guard`] or the end of the enclosing frame; returns the guard's number.
 pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>) -> u64 {
-    SLOT.with(|slot| {
-        let (id, stamp) = slot.identity();
-        let number = slot.numbers.get() + 1;
-        slot.numbers.set(number);
-        let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(stamp));
+    // Unique in the process: a guard may come to its end beside the guards of another slot.
+    let number = next_id();
+    let unpublished = on_asked(|slot, running| {
+        let id = slot.id_of(running);
+        let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(running.task));
         slot.swap_cx(&mut cx);
         let unpublished = slot.publish_if(&cx);
         let mut outer = Outer::NONE;
@@ -32,26 +33,31 @@ pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>)
         slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, outer, cx });
         slot.depth.set(slot.depth.get() + 1);
         slot.settle_mode();
-        drop(unpublished);
-        number
-    })
+        unpublished
+    });
+    drop(unpublished);
+    number
 }
 
 /// Ends a guard. Whatever other guards are live keep their values current.
 pub(crate) fn leave_guard(number: u64) {
-    SLOT.with(|slot| {
+    let popped = on_asked(|slot, _| {
         if let Some(held) = slot.held.borrow_mut().iter_mut().rev().find(|held| held.number == number) {
             held.live = false;
         }
-        drop(slot.pop_dead_guards());
+        slot.pop_dead_guards()
     });
+    drop(popped);
 }
 
 #[cold]
-pub(super) fn report_live_guards(mark: usize) {
+pub(super) fn report_live_guards(seat: u64, mark: usize) {
+    let live = at(seat, |slot| slot.live_guards(mark)).unwrap_or_default();
+    report(live);
+}
+
+fn report(live: Vec<&'static Location<'static>>) {
     static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
-    let live: Vec<_> =
-        SLOT.with(|slot| slot.held.borrow().iter().skip(mark).filter(|h| h.live).map(|h| h.location).collect());
     for location in live {
         let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.get_or_insert_default().insert(location) {
@@ -77,6 +83,11 @@ impl Slot {
         self.depth.get() > mark
     }
 
+    /// Where the guards entered since `mark` were entered, if they live.
+    fn live_guards(&self, mark: usize) -> Vec<&'static Location<'static>> {
+        self.held.borrow().iter().skip(mark).filter(|held| held.live).map(|held| held.location).collect()
+    }
+
     /// Closes every guard entered since `mark`. Drop the result when the slot is whole again.
     pub(super) fn close_guards(&self, mark: usize) -> AllPopped {
         self.pop_guards(|slot| slot.has_guards(mark))
@@ -95,7 +106,7 @@ impl Slot {
         let mine = |held: &Held| held.stamp == task;
         let at = self.held.borrow().iter().skip(self.floor.get()).position(mine).map(|at| at + self.floor.get());
         let Some(mark) = at else { return false };
-        report_live_guards(mark);
+        report(self.live_guards(mark));
         drop(self.close_guards(mark));
         true
     }

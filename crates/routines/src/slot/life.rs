@@ -2,8 +2,9 @@
 
 use std::mem;
 
-use super::frame::drain;
-use super::{SLOT, Slot, next_id};
+use super::frame::drain_by;
+use super::place::{THREAD, Thread, forget_found};
+use super::{Slot, next_id};
 use crate::context::Published;
 use crate::id::{self, RoutineId};
 use crate::registry::{self, Birth, Kind, Live, Name};
@@ -29,18 +30,18 @@ struct Exit;
 impl Drop for Exit {
     fn drop(&mut self) {
         // Nothing here panics: values are dropped by their own code, everything else is memory.
-        SLOT.with(Slot::exit);
+        THREAD.with(Thread::exit);
     }
 }
 
 /// Makes `live` the routine of this very thread until [`leave_thread`].
 pub(crate) fn adopt_thread(live: Live) {
-    SLOT.with(|slot| slot.begin(Some(live)));
+    THREAD.with(|thread| thread.slot.begin(Some(live)));
 }
 
 /// Ends the current thread's routine before the thread itself ends.
 pub(crate) fn leave_thread() {
-    SLOT.with(Slot::exit);
+    THREAD.with(Thread::exit);
 }
 
 /// The record of a thread that nobody started through us.
@@ -79,25 +80,28 @@ impl Slot {
         self.live.put(live);
         self.settle_mode();
     }
+}
 
+impl Thread {
     /// Ends the thread's routine: its values, its record and the records it kept for others.
-    pub(super) fn exit(&self) {
-        if self.life.get() != Life::Live {
+    fn exit(&self) {
+        if self.slot.life.get() != Life::Live {
             return;
         }
-        self.floor.set(0);
-        drop(self.close_guards(0));
-        drain();
-        self.life.set(Life::Gone);
-        let rest = (self.take_cx(), self.saved.take());
-        if let Some(live) = self.live.take() {
+        self.slot.floor.set(0);
+        drop(self.slot.close_guards(0));
+        drain_by(|| self.slot.take_cx());
+        self.slot.life.set(Life::Gone);
+        let rest = (self.slot.take_cx(), self.slot.saved.take());
+        if let Some(live) = self.slot.live.take() {
             drop(live.end(None));
         }
         let spare = mem::take(&mut **self.spare.borrow_mut());
         registry::release(spare);
+        drop(forget_found());
         // Taken out first: dropping them may enter guards.
-        let held = mem::take(&mut **self.held.borrow_mut());
-        self.depth.set(0);
+        let held = mem::take(&mut **self.slot.held.borrow_mut());
+        self.slot.depth.set(0);
         drop(held);
         drop(rest);
     }
