@@ -29,8 +29,20 @@
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 
-use routines::{Kind, RoutineBuilder};
+use std::sync::OnceLock;
+
+use routines::{Kind, RoutineBuilder, runtime};
 use tokio::task::JoinHandle;
+
+mod flow;
+#[cfg(tokio_unstable)]
+mod hooks;
+#[cfg(not(tokio_unstable))]
+#[path = "no_hooks.rs"]
+mod hooks;
+mod policy;
+
+pub use flow::{Flow, Relation, Task};
 
 /// Lets the core ask tokio which task is running, so that tasks without a context read nothing (rule R8).
 ///
@@ -38,8 +50,16 @@ use tokio::task::JoinHandle;
 /// locals are started before the first of those calls: a thread that is already running begins to check at its next scope,
 /// poll or spawn. Returns whether this was the first call.
 pub fn install() -> bool {
-    routines::runtime::set_task_probe(current_task)
+    let mut first = false;
+    TASKS.get_or_init(|| {
+        first = true;
+        runtime::add_tasks(current_task, hooks::find)
+    });
+    first
 }
+
+/// tokio's tasks, as the core knows them; `None` if four other runtimes came first.
+static TASKS: OnceLock<Option<runtime::Tasks>> = OnceLock::new();
 
 /// The running tokio task's id; 0 outside every task, as in the future given to `block_on`.
 #[inline]
@@ -93,7 +113,8 @@ where
     F::Output: Send + 'static,
 {
     install();
-    tokio::spawn(RoutineBuilder::new(Kind::Task).future(future))
+    let routine = RoutineBuilder::new(Kind::Task).future(future);
+    hooks::wrapped(|| tokio::spawn(routine))
 }
 
 /// Spawns a task that starts with an empty context; otherwise [`spawn`].
@@ -108,7 +129,8 @@ where
     F::Output: Send + 'static,
 {
     install();
-    tokio::spawn(RoutineBuilder::new(Kind::Task).detached().future(future))
+    let routine = RoutineBuilder::new(Kind::Task).detached().future(future);
+    hooks::wrapped(|| tokio::spawn(routine))
 }
 
 /// Runs a closure on the blocking pool with the current context; otherwise [`tokio::task::spawn_blocking`].

@@ -52,6 +52,7 @@
 mod bindings;
 mod carried;
 mod clock;
+pub mod companion;
 mod context;
 
 mod default;

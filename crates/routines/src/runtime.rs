@@ -1,7 +1,7 @@
 //! Owns what a runtime's own crate tells the core: which task runs now, and where its routine is.
 
-pub use crate::slot::{Seat, Stack};
 use crate::slot::{self, Source};
+pub use crate::slot::{Seat, Stack};
 
 /// Registers how to ask which task is running: a non-zero number below 2^60 that is stable for the task's life, or 0 outside
 /// every task. Returns whether it was registered: only the first is, later calls change nothing.

@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "a test's name is its sentence")]
 
 mod foreign;
+#[cfg(tokio_unstable)]
+mod hooked;
 mod support;
 mod traps;
 mod wrapped;
