@@ -29,13 +29,13 @@ use crate::registry::{self, Birth, Live, Name};
 use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
-pub(crate) use frame::{Draining, Values, Who, announce_current, run, run_once, scope, shows};
 use frame::drain;
+pub(crate) use frame::{Draining, Values, Who, announce_current, run, run_once, scope, shows};
 use guard::{AllPopped, Held};
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;
 pub(crate) use life::{adopt_thread, leave_thread};
-use place::{Running, THREAD, asks, first_in_seat, on, on_asked};
+use place::{Running, THREAD, asks, at_seat, first_in_seat, on, on_asked, thread_is_mine};
 pub(crate) use place::{Source, add_source, set_first_source, task_number};
 pub use seat::Seat;
 pub use stack::Stack;
@@ -49,16 +49,6 @@ enum Undo {
     Clean,
     /// The context to put back is in [`Slot::saved`].
     Saved,
-}
-
-/// What a frame sets aside of the frame around it.
-struct Outer {
-    undo: Undo,
-    saved: Option<Box<Context>>,
-}
-
-impl Outer {
-    const NONE: Outer = Outer { undo: Undo::Owned, saved: None };
 }
 
 /// What is current: in one thread, in one stack, or in one seat. Word-sized cells: a frame exchanges registers with them,
@@ -90,11 +80,11 @@ struct Slot {
     held: RefCell<ManuallyDrop<Vec<Held>>>,
 }
 
-/// Values nobody can read any more. They are dropped when no slot is in use: their destructors may read and set locals.
-type Garbage = Option<([Option<Table>; 4], Option<Published>)>;
+/// Values nobody can read any more, and what was shown of them.
+type Garbage = ([Option<Table>; 4], Option<Published>);
 
-/// All that a slot held when its routine ended, save its record.
-type Remains = (AllPopped, Context, Option<Box<Context>>, Vec<Held>);
+/// What frames held that were open when their routine ended.
+type Frames = (AllPopped, Option<Box<Context>>, Vec<Held>);
 
 /// An owned pointer in a cell without a destructor; [`Slot::exit`] empties it.
 struct Kept<T>(Cell<Option<ManuallyDrop<T>>>);
@@ -181,56 +171,70 @@ pub(crate) fn rename(name: Option<Name>) -> bool {
 
 // ===== reading =====
 
-/// Lets go of cleared values in the current context.
+/// Lets go of values nobody can read any more in the current context.
+#[inline]
 pub(crate) fn refresh() {
-    drop(on(|slot, running| if running.mine { slot.refresh() } else { None }));
+    if on(|slot, running| running.mine && slot.holds_garbage()) {
+        refresh_now();
+    }
+}
+
+/// Drops them when no slot is in use: their destructors may read and set locals.
+#[cold]
+#[inline(never)]
+fn refresh_now() {
+    drop(on_asked(|slot, running| if running.mine { slot.refresh() } else { None }));
 }
 
 /// Copies a value out of the current context.
 #[inline]
 pub(crate) fn get(token: u64) -> Option<Value> {
-    on(|slot, running| {
-        if !running.mine {
-            return None;
-        }
-        if token & (key::NEVER | key::SPECIAL) == 0
-            && let Peek::Found(value) =
-                slot.shared.with(|t| t.as_ref().map_or(Peek::Found(None), |table| table.peek(token)))
-        {
-            return value;
-        }
-        slot.get_elsewhere(token)
-    })
+    match thread_is_mine() {
+        Ok(()) => THREAD.with(|thread| thread.slot.get(token)),
+        Err(task) => get_in_seat(task, token),
+    }
+}
+
+#[inline(never)]
+fn get_in_seat(task: u64, token: u64) -> Option<Value> {
+    let mut found = None;
+    at_seat(task, |slot| found = slot.get(token));
+    found
 }
 
 /// The named values of the current context.
 pub(crate) fn published() -> Published {
-    look(|slot| slot.with_cx(|cx| cx.special())).unwrap_or_default()
+    look(|slot| slot.with_cx(|cx| cx.special()))
 }
 
 /// The whole context, private values included.
 pub(crate) fn context() -> Context {
-    look(|slot| slot.with_cx(|cx| cx.clone())).unwrap_or_default()
+    look(|slot| slot.with_cx(|cx| cx.clone()))
 }
 
 /// The values that cross to children, before any policy function has run.
 #[inline]
 pub(crate) fn crossing() -> Option<Table> {
-    look(|slot| slot.shared.with(|table| table.clone())).flatten()
+    look(|slot| slot.shared.with(|table| table.clone()))
 }
 
-/// Runs `f` on the slot of the running code, without the values nobody can read any more; `None` for a stranger.
+/// What `f` finds in the slot of the running code once values that nobody can read any more are gone; nothing for a stranger.
 #[inline]
-fn look<R>(f: impl FnOnce(&Slot) -> R) -> Option<R> {
-    let (found, garbage) = on(|slot, running| {
+fn look<R: Default>(f: impl Fn(&Slot) -> R) -> R {
+    let mut dated = false;
+    let found = on(|slot, running| {
         if !running.mine {
-            return (None, None);
+            return R::default();
         }
-        let garbage = slot.refresh();
-        (Some(f(slot)), garbage)
+        dated = slot.holds_garbage();
+        f(slot)
     });
-    drop(garbage);
-    found
+    if !dated {
+        return found;
+    }
+    drop(found);
+    refresh_now();
+    on(|slot, running| if running.mine { f(slot) } else { R::default() })
 }
 
 // ===== writing =====
@@ -271,14 +275,15 @@ pub(crate) fn write(key: Key, value: Option<Value>) -> Result<Displaced, (Refusa
 /// Replaces what `change` replaces of the current frame's context; it returns what was there.
 #[inline]
 pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<(), SetError> {
-    let replaced = on(|slot, running| {
+    let rest = on(|slot, running| {
         slot.writable(running)?;
         slot.begin_write();
         let old = slot.with_cx(change);
         let unpublished = slot.publish_if(&old);
-        Ok((old, unpublished))
+        // A seat is locked; what leaves it leaves it as one word.
+        Ok(running.seated.then(|| Box::new((old, unpublished))))
     });
-    replaced.map(drop).map_err(SetError::new)
+    rest.map(drop).map_err(SetError::new)
 }
 
 // ===== routines =====
@@ -475,20 +480,20 @@ impl Slot {
 
     /// Opens a frame's own undo state and sets the outer frame's aside.
     #[inline]
-    fn begin_frame(&self, undo: Undo, outer: &mut Outer) {
-        outer.undo = self.undo.replace(undo);
-        if outer.undo == Undo::Saved {
-            outer.saved = self.saved.take();
+    fn begin_frame(&self, undo: Undo, outer: &mut Undo, saved: &mut Option<Box<Context>>) {
+        *outer = self.undo.replace(undo);
+        if *outer == Undo::Saved {
+            *saved = self.saved.take();
         }
     }
 
     /// Puts the outer frame's undo state back; returns the context to go back to if the inner frame changed it.
     #[inline]
-    fn end_frame(&self, outer: &mut Outer) -> Option<Box<Context>> {
+    fn end_frame(&self, outer: Undo, outer_saved: &mut Option<Box<Context>>) -> Option<Box<Context>> {
         let saved = if self.undo.get() == Undo::Saved { self.saved.take() } else { None };
-        self.undo.set(outer.undo);
-        if outer.undo == Undo::Saved {
-            self.saved.put(outer.saved.take());
+        self.undo.set(outer);
+        if outer == Undo::Saved {
+            self.saved.put(outer_saved.take());
         }
         saved
     }
@@ -500,6 +505,17 @@ impl Slot {
             self.saved.put(Some(Box::new(self.with_cx(|cx| cx.clone()))));
             self.undo.set(Undo::Saved);
         }
+    }
+
+    #[inline]
+    fn get(&self, token: u64) -> Option<Value> {
+        if token & (key::NEVER | key::SPECIAL) == 0
+            && let Peek::Found(value) =
+                self.shared.with(|t| t.as_ref().map_or(Peek::Found(None), |table| table.peek(token)))
+        {
+            return value;
+        }
+        self.get_elsewhere(token)
     }
 
     #[inline(never)]
@@ -576,23 +592,39 @@ impl Slot {
         self.live.with(|live| live.as_ref().map(|live| live.publish_all(published)))
     }
 
-    /// Lets go of values that nobody can read any more.
+    /// Whether there are values that nobody can read any more.
     #[inline]
-    fn refresh(&self) -> Garbage {
-        if self.with_cx(|cx| cx.holds_garbage()) { self.refresh_dated() } else { None }
+    fn holds_garbage(&self) -> bool {
+        self.with_cx(|cx| cx.holds_garbage())
     }
 
-    #[cold]
-    #[inline(never)]
-    fn refresh_dated(&self) -> Garbage {
+    /// Lets go of them, if there are any. Dropping the result runs user code.
+    fn refresh(&self) -> Option<Garbage> {
+        if !self.holds_garbage() {
+            return None;
+        }
         let garbage = self.with_cx(|cx| cx.refresh());
         let showed = garbage.iter().flatten().any(|table| table.special().is_some());
         let unpublished = if showed { self.publish() } else { None };
         Some((garbage, unpublished))
     }
 
+    /// Lets go of them in the thread's slot, which may be used meanwhile.
+    #[inline]
+    fn refresh_thread(&self) {
+        if self.holds_garbage() {
+            self.refresh_thread_now();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refresh_thread_now(&self) {
+        drop(self.refresh());
+    }
+
     /// Takes out everything that frames left open hold.
-    fn dismantle_frames(&self) -> (AllPopped, Option<Box<Context>>, Vec<Held>) {
+    fn dismantle_frames(&self) -> Frames {
         self.floor.set(0);
         let closed = self.close_guards(0);
         let held = mem::take(&mut **self.held.borrow_mut());
@@ -602,8 +634,8 @@ impl Slot {
     }
 
     /// Takes everything out.
-    fn dismantle(&self) -> Remains {
-        let (closed, saved, held) = self.dismantle_frames();
-        (closed, self.take_cx(), saved, held)
+    fn dismantle(&self) -> (Context, Option<Box<Frames>>) {
+        let open = self.has_guards(0) || self.undo.get() == Undo::Saved;
+        (self.take_cx(), open.then(|| Box::new(self.dismantle_frames())))
     }
 }

@@ -1,12 +1,11 @@
 //! Owns frames: a stretch of execution with a context of its own, entered and left, also on unwind.
 
 use std::cell::Cell;
-use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{AllPopped, report_live_guards};
-use super::place::{at, on, on_asked};
-use super::{Garbage, Outer, Slot, Undo, context};
+use super::place::{Running, THREAD, at, at_seat, on, running};
+use super::{Garbage, Slot, Undo, context, refresh};
 use crate::context::{Context, Published};
 use crate::key::{self, Key};
 use crate::registry::Live;
@@ -22,11 +21,35 @@ pub(crate) type Who<'a> = Option<&'a mut Option<Live>>;
 /// that `f` will be continued, it is reported.
 #[inline(always)]
 pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, suspends: impl FnOnce(&R) -> bool) -> R {
-    let mut frame = Frame { cx, who, id: 0, stamp: 0, outer: Outer::NONE, mark: 0, floor: 0, seat: 0 };
-    frame.enter();
+    let running = running();
+    if running.seated {
+        return run_seated(running, cx, who, f, suspends);
+    }
+    let mut frame = OnThread(Frame::new(cx, who));
+    THREAD.with(|thread| frame.0.enter(&thread.slot, running));
     let result = f();
-    if frame.has_guards() && suspends(&result) {
-        report_live_guards(frame.seat, frame.mark);
+    if THREAD.with(|thread| thread.slot.depth.get()) != frame.0.mark && suspends(&result) {
+        report_live_guards(0, frame.0.mark);
+    }
+    result
+}
+
+/// As [`run`], in the seat of the running task. Apart from it, so that what is run on every poll stays in registers.
+#[inline(never)]
+fn run_seated<R>(
+    running: Running,
+    cx: &mut Context,
+    who: Who<'_>,
+    f: impl FnOnce() -> R,
+    suspends: impl FnOnce(&R) -> bool,
+) -> R {
+    let mut frame = InSeat(Frame::new(cx, who), running.task);
+    at_seat(running.task, |slot| frame.0.enter(slot, running));
+    refresh();
+    let result = f();
+    let mark = frame.0.mark;
+    if at(running.task, |slot| slot.depth.get() != mark).unwrap_or(false) && suspends(&result) {
+        report_live_guards(running.task, mark);
     }
     result
 }
@@ -95,41 +118,38 @@ struct Frame<'a> {
     /// The bits in which the stamp differs from the frame's around it. Not that stamp: a coroutine may have been resumed by
     /// another task since.
     stamp: u64,
-    outer: Outer,
+    undo: Undo,
+    saved: Option<Box<Context>>,
     mark: usize,
     floor: usize,
-    /// The task in whose seat it was opened, 0 for the thread's slot.
-    seat: u64,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
     #[inline]
-    fn enter(&mut self) {
-        let garbage = on_asked(|slot, running| {
-            let mut id = slot.id_of(running);
-            if let Some(live) = &mut self.who {
-                if let Some(live) = live {
-                    id = live.id();
-                    live.running();
-                }
-                **live = slot.live.replace(live.take());
-            }
-            slot.swap_cx(self.cx);
-            slot.begin_frame(Undo::Owned, &mut self.outer);
-            self.id = slot.id.replace(id);
-            self.stamp = slot.stamp.replace(running.task) ^ running.task;
-            self.mark = slot.depth.get();
-            self.floor = slot.floor.replace(self.mark);
-            self.seat = if running.seated { running.task } else { 0 };
-            slot.settle_mode();
-            slot.refresh()
-        });
-        drop(garbage);
+    fn new(cx: &'a mut Context, who: Who<'a>) -> Self {
+        Frame { cx, who, id: 0, stamp: 0, undo: Undo::Owned, saved: None, mark: 0, floor: 0 }
     }
 
     #[inline]
-    fn has_guards(&self) -> bool {
-        at(self.seat, |slot| slot.depth.get() != self.mark).unwrap_or(false)
+    fn enter(&mut self, slot: &Slot, running: Running) {
+        let mut id = slot.id_of(running);
+        if let Some(live) = &mut self.who {
+            if let Some(live) = live {
+                id = live.id();
+                live.running();
+            }
+            **live = slot.live.replace(live.take());
+        }
+        slot.swap_cx(self.cx);
+        slot.begin_frame(Undo::Owned, &mut self.undo, &mut self.saved);
+        self.id = slot.id.replace(id);
+        self.stamp = slot.stamp.replace(running.task) ^ running.task;
+        self.mark = slot.depth.get();
+        self.floor = slot.floor.replace(self.mark);
+        slot.settle_mode();
+        if !running.seated {
+            slot.refresh_thread();
+        }
     }
 
     #[inline]
@@ -145,7 +165,7 @@ impl Frame<'_> {
         }
         slot.swap_cx(self.cx);
         // A frame that owns its context saves nothing.
-        let _none = slot.end_frame(&mut self.outer);
+        let _none = slot.end_frame(self.undo, &mut self.saved);
         slot.settle_mode();
     }
 
@@ -156,43 +176,96 @@ impl Frame<'_> {
         self.leave(slot);
         // The guards made dumps show their values.
         let unpublished = slot.publish();
-        Some((Box::new((Some(slot.pop_dead_guards()), Some(closed))), unpublished))
+        (slot.pop_dead_guards(), closed, unpublished)
     }
 }
 
 /// What guards that were left open held: dropping it runs user code.
-type Guards = Box<(Option<AllPopped>, Option<AllPopped>)>;
-type Rest = Option<(Guards, Option<Published>)>;
+type Rest = (AllPopped, AllPopped, Option<Published>);
 
-impl Drop for Frame<'_> {
+impl Open for Frame<'_> {
+    type Rest = (Option<Rest>, Option<Garbage>);
+
+    #[inline]
+    fn close(&mut self, slot: &Slot) {
+        if slot.has_guards(self.mark.min(self.floor)) {
+            drop(self.leave_with_guards(slot));
+        } else {
+            self.leave(slot);
+        }
+        slot.refresh_thread();
+    }
+
+    fn close_locked(&mut self, slot: &Slot) -> Self::Rest {
+        if slot.has_guards(self.mark.min(self.floor)) {
+            return (Some(self.leave_with_guards(slot)), slot.refresh());
+        }
+        self.leave(slot);
+        (None, slot.refresh())
+    }
+}
+
+/// A frame, or a scope, that is open in some slot. Both ways to close it put everything back before user code runs, which
+/// may panic.
+trait Open {
+    /// Closes it in the thread's slot, which may be used meanwhile.
+    fn close(&mut self, slot: &Slot);
+
+    /// Closes it in a seat, which is locked; dropping the result runs user code.
+    fn close_locked(&mut self, slot: &Slot) -> Self::Rest;
+
+    /// What is to be dropped when the lock is free.
+    type Rest;
+}
+
+/// Open in the thread's slot until dropped.
+struct OnThread<O: Open>(O);
+
+impl<O: Open> Drop for OnThread<O> {
     #[inline]
     fn drop(&mut self) {
-        let rest: Option<(Rest, Garbage)> = at(self.seat, |slot| {
-            let rest = if slot.has_guards(self.mark.min(self.floor)) {
-                self.leave_with_guards(slot)
-            } else {
-                self.leave(slot);
-                None
-            };
-            (rest, slot.refresh())
-        });
-        // User code may run from here on, and may panic: everything is back.
-        drop(rest);
+        THREAD.with(|thread| self.0.close(&thread.slot));
+    }
+}
+
+/// Open in the seat of a task until dropped.
+struct InSeat<O: Open>(O, u64);
+
+impl<O: Open> Drop for InSeat<O> {
+    fn drop(&mut self) {
+        drop(at(self.1, |slot| self.0.close_locked(slot)));
     }
 }
 
 /// Binds one key while `f` runs, in place: nothing is copied and, for a primitive, nothing is allocated.
 #[inline]
 pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
-    let mut binding = Binding { token, key, bits: None, old: None, outer: Outer::NONE, mark: 0, floor: 0, seat: 0 };
-    if let Err(value) = binding.enter(value) {
-        // It opened nothing, and has nothing to close.
-        mem::forget(binding);
-        let mut cx = context();
-        drop(cx.write(key, Some(value)));
-        return run_once(&mut cx, f);
+    let running = running();
+    if running.seated {
+        return scope_seated(running, token, key, value, f);
     }
+    if THREAD.with(|thread| thread.slot.writable(running)).is_err() {
+        return scope_apart(key, value, f);
+    }
+    let mut binding = OnThread(Binding::new(token, key));
+    THREAD.with(|thread| binding.0.enter(&thread.slot, value));
     f()
+}
+
+/// As [`scope`], in the seat of the running task.
+#[inline(never)]
+fn scope_seated<R>(running: Running, token: &AtomicU64, key: Key, value: Value, f: impl FnOnce() -> R) -> R {
+    let mut binding = InSeat(Binding::new(token, key), running.task);
+    at_seat(running.task, |slot| binding.0.enter(slot, value));
+    f()
+}
+
+/// As [`scope`], where nothing can be bound in place: in a frame of its own.
+#[inline(never)]
+fn scope_apart<R>(key: Key, value: Value, f: impl FnOnce() -> R) -> R {
+    let mut cx = context();
+    drop(cx.write(key, Some(value)));
+    run_once(&mut cx, f)
 }
 
 /// What an open scope puts back under its key. Not moved either: see [`Frame`].
@@ -203,65 +276,51 @@ struct Binding<'a> {
     bits: Option<Bound<u64>>,
     /// What was bound otherwise.
     old: Option<Value>,
-    outer: Outer,
+    undo: Undo,
+    saved: Option<Box<Context>>,
     mark: usize,
     floor: usize,
-    /// As in [`Frame`].
-    seat: u64,
 }
 
-impl Binding<'_> {
-    /// Binds; gives the value back where nothing can be bound in place.
+impl<'a> Binding<'a> {
     #[inline]
-    fn enter(&mut self, value: Value) -> Result<(), Value> {
-        on(|slot, running| {
-            if slot.writable(running).is_err() {
-                return Err(value);
-            }
-            match value {
-                Value::Bits(bits) if !key::is_special(self.key.token) => {
-                    let new = (Some(self.key.meta), bits);
-                    self.bits = slot.half(self.key.token).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
-                    if self.bits.is_none() {
-                        self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
-                    }
+    fn new(token: &'a AtomicU64, key: Key) -> Self {
+        Binding { token, key, bits: None, old: None, undo: Undo::Owned, saved: None, mark: 0, floor: 0 }
+    }
+
+    #[inline]
+    fn enter(&mut self, slot: &Slot, value: Value) {
+        match value {
+            Value::Bits(bits) if !key::is_special(self.key.token) => {
+                let new = (Some(self.key.meta), bits);
+                self.bits = slot.half(self.key.token).with(|t| t.as_mut()?.exchange_bits(self.key.token, new));
+                if self.bits.is_none() {
+                    self.old = slot.rebind(self.key, Some(Value::Bits(bits)));
                 }
-                value => self.old = slot.rebind(self.key, Some(value)),
             }
-            slot.begin_frame(Undo::Clean, &mut self.outer);
-            self.mark = slot.depth.get();
-            self.floor = slot.floor.replace(self.mark);
-            self.seat = if running.seated { running.task } else { 0 };
-            Ok(())
-        })
+            value => self.old = slot.rebind(self.key, Some(value)),
+        }
+        slot.begin_frame(Undo::Clean, &mut self.undo, &mut self.saved);
+        self.mark = slot.depth.get();
+        self.floor = slot.floor.replace(self.mark);
     }
-}
 
-impl Drop for Binding<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let rest = at(self.seat, |slot| {
-            let plain = !slot.has_guards(self.mark.min(self.floor)) && slot.undo.get() == Undo::Clean;
-            if !(plain && self.is_current() && self.exchange_back(slot)) {
-                return self.leave(slot);
-            }
-            slot.floor.set(self.floor);
-            let _none = slot.end_frame(&mut self.outer);
-            (None, None, [None, None])
-        });
-        // Everything is back before user code runs, which may panic.
-        drop(rest);
-    }
-}
-
-/// What a scope's end leaves to be dropped.
-type Ended = (Option<Guards>, Option<PutBack>, [Option<Value>; 2]);
-
-impl Binding<'_> {
     /// A key that was cleared or dropped meanwhile has nothing to go back to.
     #[inline]
     fn is_current(&self) -> bool {
         self.token.load(Ordering::Acquire) == self.key.token
+    }
+
+    /// Leaves if nothing but bits has to be exchanged.
+    #[inline]
+    fn leave_plainly(&mut self, slot: &Slot) -> bool {
+        let plain = !slot.has_guards(self.mark.min(self.floor)) && slot.undo.get() == Undo::Clean;
+        if !(plain && self.is_current() && self.exchange_back(slot)) {
+            return false;
+        }
+        slot.floor.set(self.floor);
+        let _none = slot.end_frame(self.undo, &mut self.saved);
+        true
     }
 
     #[inline]
@@ -270,12 +329,12 @@ impl Binding<'_> {
         slot.half(self.key.token).with(|t| t.as_mut().is_some_and(|t| t.exchange_bits(self.key.token, old).is_some()))
     }
 
-    /// Leaves in all other cases.
-    #[inline(never)]
+    /// Leaves in all other cases. Dropping the result runs user code.
+    #[inline(always)]
     fn leave(&mut self, slot: &Slot) -> Ended {
         let closed = slot.has_guards(self.mark).then(|| slot.close_guards(self.mark));
         slot.floor.set(self.floor);
-        let replaced = slot.end_frame(&mut self.outer).map(|saved| put_back(slot, *saved));
+        let replaced = slot.end_frame(self.undo, &mut self.saved).map(|saved| put_back(slot, *saved));
         let old = match self.bits {
             Some((meta, bits)) => meta.map(|_| Value::Bits(bits)),
             None => self.old.take(),
@@ -283,10 +342,32 @@ impl Binding<'_> {
         let (old, outdated) = if self.is_current() { (old, None) } else { (None, old) };
         let ended = slot.rebind(self.key, old);
         let dead = slot.has_guards(0).then(|| slot.pop_dead_guards());
-        let guards = (closed.is_some() || dead.is_some()).then(|| Box::new((closed, dead)));
-        (guards, replaced, [outdated, ended])
+        ([closed, dead], replaced, [outdated, ended])
+    }
+
+    #[inline(never)]
+    fn leave_and_drop(&mut self, slot: &Slot) {
+        drop(self.leave(slot));
     }
 }
+
+impl Open for Binding<'_> {
+    type Rest = Option<Ended>;
+
+    #[inline]
+    fn close(&mut self, slot: &Slot) {
+        if !self.leave_plainly(slot) {
+            self.leave_and_drop(slot);
+        }
+    }
+
+    fn close_locked(&mut self, slot: &Slot) -> Self::Rest {
+        if self.leave_plainly(slot) { None } else { Some(self.leave(slot)) }
+    }
+}
+
+/// What a scope's end leaves to be dropped.
+type Ended = ([Option<AllPopped>; 2], Option<PutBack>, [Option<Value>; 2]);
 
 /// A context that was replaced, and what was shown of it.
 type PutBack = (Context, Option<Published>);

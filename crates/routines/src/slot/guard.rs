@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
 use super::place::{at, on_asked};
-use super::{Outer, Slot, Undo, next_id};
+use super::{Slot, Undo, next_id};
 use crate::context::{Context, Published};
 
 /// An entered guard's view of what it replaced.
@@ -15,7 +15,8 @@ pub(super) struct Held {
     location: &'static Location<'static>,
     id: u64,
     stamp: u64,
-    outer: Outer,
+    undo: Undo,
+    saved: Option<Box<Context>>,
     cx: Context,
 }
 
@@ -28,9 +29,9 @@ pub(crate) fn enter_guard(mut cx: Context, location: &'static Location<'static>)
         let (id, stamp) = (slot.id.replace(id), slot.stamp.replace(running.task));
         slot.swap_cx(&mut cx);
         let unpublished = slot.publish_if(&cx);
-        let mut outer = Outer::NONE;
-        slot.begin_frame(Undo::Owned, &mut outer);
-        slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, outer, cx });
+        let (mut undo, mut saved) = (Undo::Owned, None);
+        slot.begin_frame(Undo::Owned, &mut undo, &mut saved);
+        slot.held.borrow_mut().push(Held { number, live: true, location, id, stamp, undo, saved, cx });
         slot.depth.set(slot.depth.get() + 1);
         slot.settle_mode();
         unpublished
@@ -126,7 +127,7 @@ impl Slot {
         self.depth.set(self.depth.get() - 1);
         self.id.set(held.id);
         self.stamp.set(held.stamp);
-        let _none = self.end_frame(&mut held.outer);
+        let _none = self.end_frame(held.undo, &mut held.saved);
         self.swap_cx(&mut held.cx);
         self.settle_mode();
         let unpublished = self.publish_if(&held.cx);

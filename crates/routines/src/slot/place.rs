@@ -112,6 +112,40 @@ pub(super) struct Running {
     pub(super) seated: bool,
 }
 
+/// Whether the thread's slot is the running code's; if not, which task that is.
+#[inline]
+pub(super) fn thread_is_mine() -> Result<(), u64> {
+    THREAD.with(|thread| {
+        let slot = &thread.slot;
+        if slot.fast.get() != 0 {
+            return Ok(());
+        }
+        slot.touch();
+        let task = task();
+        if task == slot.stamp.get() || !asks() || slot.reclaim(task) { Ok(()) } else { Err(task) }
+    })
+}
+
+/// Which slot is the running code's, for what opens a frame there: also when this thread has not begun to check.
+#[inline]
+pub(super) fn running() -> Running {
+    THREAD.with(|thread| {
+        let slot = &thread.slot;
+        slot.touch();
+        let task = task();
+        if task == slot.stamp.get() || !asks() || slot.reclaim(task) {
+            return Running { task, mine: true, seated: false };
+        }
+        let seated = has_seat(thread, task);
+        Running { task, mine: seated, seated }
+    })
+}
+
+#[inline(never)]
+fn has_seat(thread: &Thread, task: u64) -> bool {
+    seated(thread, task, |_| ()).is_some()
+}
+
 /// Runs `op` on the slot of the running code. `op` must not run user code: a seat is locked meanwhile.
 #[inline]
 pub(super) fn on<R>(op: impl FnOnce(&Slot, Running) -> R) -> R {
@@ -137,50 +171,67 @@ fn ask<R>(thread: &Thread, op: impl FnOnce(&Slot, Running) -> R) -> R {
     if task == slot.stamp.get() || !asks() || slot.reclaim(task) {
         return op(slot, Running { task, mine: true, seated: false });
     }
-    elsewhere(thread, task, op)
+    // What the call below writes to must not be what the way above returns: it would keep that in memory.
+    let (mut op, mut result) = (Some(op), None);
+    elsewhere(thread, task, &mut |slot, running| result = op.take().map(|op| op(slot, running)));
+    result.unwrap_or_else(|| unreachable!("every operation is run, on one slot or another"))
 }
 
 #[inline(never)]
-fn elsewhere<R>(thread: &Thread, task: u64, op: impl FnOnce(&Slot, Running) -> R) -> R {
-    let mut op = Some(op);
-    let done = seated(thread, task, |slot| {
-        slot.untouched.set(false);
-        op.take().map(|op| op(slot, Running { task, mine: true, seated: true }))
-    });
-    match (done, op) {
-        (Some(Some(result)), _) => result,
-        (_, Some(op)) => op(&thread.slot, Running { task, mine: false, seated: false }),
-        (_, None) => unreachable!("a taken operation has run, and left its result"),
+fn elsewhere(thread: &Thread, task: u64, op: &mut dyn FnMut(&Slot, Running)) {
+    let found = seated(thread, task, |slot| op(slot, Running { task, mine: true, seated: true }));
+    if found.is_none() {
+        op(&thread.slot, Running { task, mine: false, seated: false });
     }
 }
 
 /// Runs `op` on the seat of `task`, if it has one.
+#[inline]
 fn seated<R>(thread: &Thread, task: u64, op: impl FnOnce(&Slot) -> R) -> Option<R> {
     if task == 0 {
         return None;
     }
     if thread.found.try_borrow().is_ok_and(|found| found.0 != task) {
-        let seat = find(task);
-        if let Ok(mut found) = thread.found.try_borrow_mut() {
-            let before = mem::replace(&mut **found, (task, seat));
-            drop(found);
-            drop(before);
-        }
+        look_up(thread, task);
     }
     let found = thread.found.try_borrow().ok().filter(|found| found.0 == task)?;
     let slot = found.1.as_ref()?.open()?;
+    slot.untouched.set(false);
     Some(op(&slot))
 }
 
-/// Runs `op` on the slot where a frame was opened: the seat of `task`, or the thread's if that is 0.
+#[cold]
+#[inline(never)]
+fn look_up(thread: &Thread, task: u64) {
+    let seat = find(task);
+    if let Ok(mut found) = thread.found.try_borrow_mut() {
+        let before = mem::replace(&mut **found, (task, seat));
+        drop(found);
+        drop(before);
+    }
+}
+
+/// Runs `op` on the slot where a frame was opened: the seat of `task`, or the thread's if that is 0. Nothing if the seat is
+/// gone.
 #[inline]
 pub(super) fn at<R>(task: u64, op: impl FnOnce(&Slot) -> R) -> Option<R> {
-    THREAD.with(|thread| if task == 0 { Some(op(&thread.slot)) } else { at_seat(thread, task, op) })
+    if task == 0 {
+        return Some(THREAD.with(|thread| op(&thread.slot)));
+    }
+    let (mut op, mut result) = (Some(op), None);
+    at_seat_apart(task, &mut |slot| result = op.take().map(|op| op(slot)));
+    result
 }
 
 #[inline(never)]
-fn at_seat<R>(thread: &Thread, task: u64, op: impl FnOnce(&Slot) -> R) -> Option<R> {
-    seated(thread, task, op)
+fn at_seat_apart(task: u64, op: &mut dyn FnMut(&Slot)) {
+    at_seat(task, op);
+}
+
+/// Runs `op` on the seat of `task`, if it has one.
+#[inline]
+pub(super) fn at_seat(task: u64, op: impl FnOnce(&Slot)) {
+    THREAD.with(|thread| seated(thread, task, op));
 }
 
 /// Runs `op` on the seat of the running code if nothing in it has looked at its context before.
@@ -190,7 +241,9 @@ pub(super) fn first_in_seat<R>(op: impl FnOnce(&Slot, u64) -> R) -> Option<R> {
         if task == 0 || task == thread.slot.stamp.get() {
             return None;
         }
-        seated(thread, task, |slot| slot.untouched.replace(false).then(|| op(slot, task))).flatten()
+        let slot = find(task)?;
+        let slot = slot.open()?;
+        slot.untouched.replace(false).then(|| op(&slot, task))
     })
 }
 
