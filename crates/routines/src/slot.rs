@@ -35,7 +35,7 @@ use guard::{AllPopped, Held};
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;
 pub(crate) use life::{adopt_thread, leave_thread};
-use place::{Running, THREAD, asks, at_seat, first_in_seat, on, on_asked, thread_is_mine};
+use place::{Running, on_thread, asks, at_seat, first_in_seat, on, on_asked, thread_is_mine};
 pub(crate) use place::{Source, add_source, set_first_source, task_number};
 pub use seat::Seat;
 pub use stack::Stack;
@@ -125,7 +125,7 @@ impl<T> Kept<T> {
 /// The current routine's id: one load and one predictable branch unless a task probe is registered.
 #[inline]
 pub(crate) fn id() -> RoutineId {
-    match RoutineId::from_u64(THREAD.with(|thread| thread.slot.fast.get())) {
+    match RoutineId::from_u64(on_thread(|thread| thread.slot.fast.get())) {
         Some(id) => id,
         None => id_checked(),
     }
@@ -140,7 +140,7 @@ fn id_checked() -> RoutineId {
 /// The number of a routine to come.
 #[inline]
 pub(crate) fn next_id() -> u64 {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         let mut block = thread.block.get();
         let id = block.take();
         thread.block.set(block);
@@ -190,7 +190,7 @@ fn refresh_now() {
 #[inline]
 pub(crate) fn get(token: u64) -> Option<Value> {
     match thread_is_mine() {
-        Ok(()) => THREAD.with(|thread| thread.slot.get(token)),
+        Ok(()) => on_thread(|thread| thread.slot.get(token)),
         Err(task) => get_in_seat(task, token),
     }
 }
@@ -292,14 +292,14 @@ pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<()
 #[inline]
 pub(crate) fn start(birth: Birth, published: Published) -> Live {
     let id = next_id();
-    let spare = THREAD.with(|thread| thread.spare.try_borrow_mut().ok().and_then(|mut spare| spare.pop()));
+    let spare = on_thread(|thread| thread.spare.try_borrow_mut().ok().and_then(|mut spare| spare.pop()));
     Live::start(spare, id, birth, published)
 }
 
 /// Unlists a routine.
 #[inline]
 pub(crate) fn end(live: Live) {
-    let held = THREAD.with(|thread| {
+    let held = on_thread(|thread| {
         let mut spare = thread.spare.try_borrow_mut().ok().filter(|_| thread.slot.life.get() == Life::Live);
         live.end(spare.as_mut().map(|spare| &mut ***spare))
     });
@@ -323,7 +323,7 @@ impl Root {
 /// Marks this future as the whole of the routine that is current, for one poll.
 #[inline]
 pub(crate) fn mark_root(root: Root) -> RootMark {
-    THREAD.with(|thread| thread.root.set(root));
+    on_thread(|thread| thread.root.set(root));
     RootMark
 }
 
@@ -332,7 +332,7 @@ pub(crate) struct RootMark;
 
 impl Drop for RootMark {
     fn drop(&mut self) {
-        THREAD.with(|thread| thread.root.set(Root::NONE));
+        on_thread(|thread| thread.root.set(Root::NONE));
     }
 }
 
@@ -340,7 +340,7 @@ impl Drop for RootMark {
 /// the marked future's size fits where that is. Answers once.
 #[inline]
 pub(crate) fn take_root((at, size): (usize, usize)) -> bool {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         let root = thread.root.replace(Root::NONE);
         (root.start..root.end).contains(&at) && root.size == size
     })

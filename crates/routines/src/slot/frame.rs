@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{AllPopped, report_live_guards};
-use super::place::{Running, THREAD, at, at_seat, on, running};
+use super::place::{Running, on_thread, at, at_seat, on, running};
 use super::{Garbage, Slot, Undo, context, refresh};
 use crate::context::{Context, Published};
 use crate::key::{self, Key};
@@ -26,9 +26,9 @@ pub(crate) fn run<R>(cx: &mut Context, who: Who<'_>, f: impl FnOnce() -> R, susp
         return run_seated(running, cx, who, f, suspends);
     }
     let mut frame = OnThread(Frame::new(cx, who));
-    THREAD.with(|thread| frame.0.enter(&thread.slot, running));
+    on_thread(|thread| frame.0.enter(&thread.slot, running));
     let result = f();
-    if THREAD.with(|thread| thread.slot.depth.get()) != frame.0.mark && suspends(&result) {
+    if on_thread(|thread| thread.slot.depth.get()) != frame.0.mark && suspends(&result) {
         report_live_guards(0, frame.0.mark);
     }
     result
@@ -224,7 +224,7 @@ struct OnThread<O: Open>(O);
 impl<O: Open> Drop for OnThread<O> {
     #[inline]
     fn drop(&mut self) {
-        THREAD.with(|thread| self.0.close(&thread.slot));
+        on_thread(|thread| self.0.close(&thread.slot));
     }
 }
 
@@ -244,11 +244,11 @@ pub(crate) fn scope<R>(token: &AtomicU64, key: Key, value: Value, f: impl FnOnce
     if running.seated {
         return scope_seated(running, token, key, value, f);
     }
-    if THREAD.with(|thread| thread.slot.writable(running)).is_err() {
+    if on_thread(|thread| thread.slot.writable(running)).is_err() {
         return scope_apart(key, value, f);
     }
     let mut binding = OnThread(Binding::new(token, key));
-    THREAD.with(|thread| binding.0.enter(&thread.slot, value));
+    on_thread(|thread| binding.0.enter(&thread.slot, value));
     f()
 }
 

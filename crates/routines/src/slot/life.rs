@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::frame::drain_by;
-use super::place::{THREAD, Thread, forget_found};
+use super::place::{on_thread, Thread, forget_found};
 use super::{Slot, next_id};
 use crate::context::Published;
 use crate::id::{self, RoutineId};
@@ -30,18 +30,18 @@ struct Exit;
 impl Drop for Exit {
     fn drop(&mut self) {
         // Nothing here panics: values are dropped by their own code, everything else is memory.
-        THREAD.with(Thread::exit);
+        on_thread(Thread::exit);
     }
 }
 
 /// Makes `live` the routine of this very thread until [`leave_thread`].
 pub(crate) fn adopt_thread(live: Live) {
-    THREAD.with(|thread| thread.slot.begin(Some(live)));
+    on_thread(|thread| thread.slot.begin(Some(live)));
 }
 
 /// Ends the current thread's routine before the thread itself ends.
 pub(crate) fn leave_thread() {
-    THREAD.with(Thread::exit);
+    on_thread(Thread::exit);
 }
 
 /// The record of a thread that nobody started through us.

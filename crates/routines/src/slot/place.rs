@@ -27,7 +27,7 @@ pub(super) struct Thread {
 const _: () = assert!(!mem::needs_drop::<Thread>(), "a slot with a destructor could not be read at thread exit");
 
 thread_local! {
-    pub(super) static THREAD: Thread = const {
+    static THREAD: Thread = const {
         Thread {
             slot: Slot::new(),
             block: Cell::new(Block::EMPTY),
@@ -36,6 +36,16 @@ thread_local! {
             found: RefCell::new(ManuallyDrop::new((0, None))),
         }
     };
+}
+
+/// Runs `f` on the thread's state.
+///
+/// With stackful coroutines that move between threads this must not be inlined: the compiler may keep the address of a
+/// thread-local in a function that a yield carries to another thread.
+#[cfg_attr(feature = "stackful", inline(never))]
+#[cfg_attr(not(feature = "stackful"), inline(always))]
+pub(super) fn on_thread<R>(f: impl FnOnce(&Thread) -> R) -> R {
+    THREAD.with(f)
 }
 
 /// A kind of task that can be asked for: what [`crate::runtime`] registers.
@@ -57,14 +67,14 @@ static ALL: [OnceLock<Source>; SOURCES] = [const { OnceLock::new() }; SOURCES];
 /// Registers a kind of task, once for the whole process; returns its place, or `None` if there is no room.
 pub(crate) fn add_source(source: Source) -> Option<usize> {
     let place = ALL.iter().position(|place| place.set(source).is_ok());
-    THREAD.with(|thread| thread.slot.settle_mode());
+    on_thread(|thread| thread.slot.settle_mode());
     place
 }
 
 /// Registers a kind of task if it is the first of all.
 pub(crate) fn set_first_source(source: Source) -> bool {
     let first = ALL[0].set(source).is_ok();
-    THREAD.with(|thread| thread.slot.settle_mode());
+    on_thread(|thread| thread.slot.settle_mode());
     first
 }
 
@@ -115,7 +125,7 @@ pub(super) struct Running {
 /// Whether the thread's slot is the running code's; if not, which task that is.
 #[inline]
 pub(super) fn thread_is_mine() -> Result<(), u64> {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         let slot = &thread.slot;
         if slot.fast.get() != 0 {
             return Ok(());
@@ -129,7 +139,7 @@ pub(super) fn thread_is_mine() -> Result<(), u64> {
 /// Which slot is the running code's, for what opens a frame there: also when this thread has not begun to check.
 #[inline]
 pub(super) fn running() -> Running {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         let slot = &thread.slot;
         slot.touch();
         let task = task();
@@ -149,7 +159,7 @@ fn has_seat(thread: &Thread, task: u64) -> bool {
 /// Runs `op` on the slot of the running code. `op` must not run user code: a seat is locked meanwhile.
 #[inline]
 pub(super) fn on<R>(op: impl FnOnce(&Slot, Running) -> R) -> R {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         if thread.slot.fast.get() != 0 {
             return op(&thread.slot, Running { task: 0, mine: true, seated: false });
         }
@@ -160,7 +170,7 @@ pub(super) fn on<R>(op: impl FnOnce(&Slot, Running) -> R) -> R {
 /// As [`on`], for what opens a frame: also when this thread has not begun to check who is running.
 #[inline]
 pub(super) fn on_asked<R>(op: impl FnOnce(&Slot, Running) -> R) -> R {
-    THREAD.with(|thread| ask(thread, op))
+    on_thread(|thread| ask(thread, op))
 }
 
 #[inline]
@@ -216,7 +226,7 @@ fn look_up(thread: &Thread, task: u64) {
 #[inline]
 pub(super) fn at<R>(task: u64, op: impl FnOnce(&Slot) -> R) -> Option<R> {
     if task == 0 {
-        return Some(THREAD.with(|thread| op(&thread.slot)));
+        return Some(on_thread(|thread| op(&thread.slot)));
     }
     let (mut op, mut result) = (Some(op), None);
     at_seat_apart(task, &mut |slot| result = op.take().map(|op| op(slot)));
@@ -231,12 +241,12 @@ fn at_seat_apart(task: u64, op: &mut dyn FnMut(&Slot)) {
 /// Runs `op` on the seat of `task`, if it has one.
 #[inline]
 pub(super) fn at_seat(task: u64, op: impl FnOnce(&Slot)) {
-    THREAD.with(|thread| seated(thread, task, op));
+    on_thread(|thread| seated(thread, task, op));
 }
 
 /// Runs `op` on the seat of the running code if nothing in it has looked at its context before.
 pub(super) fn first_in_seat<R>(op: impl FnOnce(&Slot, u64) -> R) -> Option<R> {
-    THREAD.with(|thread| {
+    on_thread(|thread| {
         let task = task();
         if task == 0 || task == thread.slot.stamp.get() {
             return None;
@@ -249,6 +259,5 @@ pub(super) fn first_in_seat<R>(op: impl FnOnce(&Slot, u64) -> R) -> Option<R> {
 
 /// Forgets the seat found last: its task has ended.
 pub(super) fn forget_found() -> Option<Seat> {
-    THREAD
-        .with(|thread| thread.found.try_borrow_mut().ok().and_then(|mut found| mem::replace(&mut **found, (0, None)).1))
+    on_thread(|thread| thread.found.try_borrow_mut().ok().and_then(|mut found| mem::replace(&mut **found, (0, None)).1))
 }

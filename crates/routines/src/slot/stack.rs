@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::life::Life;
-use super::place::{THREAD, on_asked};
+use super::place::{on_thread, on_asked};
 use super::{Slot, Undo, drain, end};
 use crate::context::Context;
 use crate::id::RoutineId;
@@ -53,7 +53,7 @@ impl Stack {
         struct Resumed<'a>(&'a Slot);
         impl Drop for Resumed<'_> {
             fn drop(&mut self) {
-                THREAD.with(|thread| thread.slot.exchange_stack(self.0));
+                on_thread(|thread| thread.slot.exchange_stack(self.0));
                 self.0.live.with(|live| live.as_ref().map(Live::idle));
             }
         }
@@ -61,7 +61,7 @@ impl Stack {
         let task = on_asked(|_, running| running.task);
         self.slot.stamp.set(task);
         self.slot.live.with(|live| live.as_ref().map(Live::running));
-        THREAD.with(|thread| thread.slot.exchange_stack(&self.slot));
+        on_thread(|thread| thread.slot.exchange_stack(&self.slot));
         let _resumed = Resumed(&self.slot);
         resume()
     }
