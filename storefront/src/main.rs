@@ -36,8 +36,12 @@ struct Options {
     #[arg(long)]
     forget_spawn: bool,
 
+    /// Carry context by tokio's runtime hooks alone, with no wrapper anywhere; needs a build with RUSTFLAGS="--cfg tokio_unstable"
+    #[arg(long, conflicts_with = "forget_spawn")]
+    hooks: bool,
+
     /// Serve until Ctrl-C, for use with curl; a port alone means 127.0.0.1
-    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["requests", "concurrency", "forget_spawn"])]
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["requests", "concurrency", "forget_spawn", "hooks"])]
     serve: Option<SocketAddr>,
 }
 
@@ -49,7 +53,11 @@ fn main() -> ExitCode {
         None => run::run(&run::Plan {
             requests: options.requests,
             concurrency: options.concurrency,
-            mode: if options.forget_spawn { mode::Mode::Forgetful } else { mode::Mode::On },
+            mode: match (options.forget_spawn, options.hooks) {
+                (true, _) => mode::Mode::Forgetful,
+                (_, true) => mode::Mode::Hooks,
+                _ => mode::Mode::On,
+            },
         })
         .and_then(|findings| report::print(&findings)),
     };

@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use routines::{Kind, Local, RoutineBuilder};
+use routines_tokio::Flow;
 use tokio::task::JoinHandle;
 
 /// How work is started and lines are written, process-wide.
@@ -20,6 +21,8 @@ pub(crate) enum Mode {
     Off,
     /// As `On`, but tasks are spawned by tokio's own function: what forgetting one call looks like.
     Forgetful,
+    /// Nothing but tokio's own functions, on a runtime with hooks, which carry the context.
+    Hooks,
 }
 
 static MODE: AtomicU8 = AtomicU8::new(Mode::On as u8);
@@ -28,6 +31,25 @@ static MODE: AtomicU8 = AtomicU8::new(Mode::On as u8);
 pub(crate) fn set(mode: Mode) {
     // Relaxed: what is started after the switch is started by code that was told to by the same task or over a socket.
     MODE.store(mode as u8, Ordering::Relaxed);
+    if mode == Mode::Hooks {
+        HOOKED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a runtime's builder is told for [`Mode::Hooks`]: only the stockroom outlives the request that starts it.
+pub(crate) fn flow() -> Flow {
+    Flow::new().detach("src/service/stockroom.rs")
+}
+
+/// Whether nothing is ever wrapped, so that what is timed with context and without differs in nothing else.
+static HOOKED: AtomicBool = AtomicBool::new(false);
+
+fn is_hooked() -> bool {
+    HOOKED.load(Ordering::Relaxed)
+}
+
+fn is_wrapping() -> bool {
+    is_on() && !is_hooked()
 }
 
 /// Whether context is bound and lines look it up.
@@ -52,13 +74,19 @@ where
     T: Send + Sync + 'static,
     F: Future,
 {
+    let label = name.to_string();
     // Here and not in a closure or the future, so that the caller's line is what the dump shows.
-    let routine = if is_on() { Some(RoutineBuilder::new(Kind::Task).name(name.to_string())) } else { None };
+    let routine = if is_wrapping() { Some(RoutineBuilder::new(Kind::Task).name(&label)) } else { None };
     async move {
         match routine {
             // `key.scope(value, work)` alone binds; the builder makes the request an entry of its own in the tree, above
             // all it starts, although axum spawned the connection's task without telling us.
             Some(routine) => key.scope(value, async { routine.future(work).await }).await,
+            // The connection's task is a routine already, and serves one request at a time.
+            None if is_hooked() && is_on() => {
+                routines::set_name(label);
+                key.scope(value, work).await
+            }
             None => work.await,
         }
     }
@@ -70,7 +98,7 @@ pub(crate) fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    if is_on() && !is_forgetful() { routines_tokio::spawn(work) } else { tokio::spawn(work) }
+    if is_wrapping() && !is_forgetful() { routines_tokio::spawn(work) } else { tokio::spawn(work) }
 }
 
 /// Spawns a task that outlives the request which happens to start it, and therefore starts empty.
@@ -79,19 +107,26 @@ pub(crate) fn spawn_detached<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    if is_on() { routines_tokio::spawn_detached(work) } else { tokio::spawn(work) }
+    if is_wrapping() { routines_tokio::spawn_detached(work) } else { tokio::spawn(work) }
 }
 
 /// Runs a closure that may block, inheriting.
 #[track_caller]
 pub(crate) fn spawn_blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
-    if is_on() { routines_tokio::spawn_blocking(work) } else { tokio::task::spawn_blocking(work) }
+    if is_hooked() {
+        // No hook tells of a blocking job. tokio's other way to block is within a task.
+        return tokio::spawn(async { tokio::task::block_in_place(work) });
+    }
+    if is_wrapping() { routines_tokio::spawn_blocking(work) } else { tokio::task::spawn_blocking(work) }
 }
 
 /// Spawns a thread that inherits.
 #[track_caller]
 pub(crate) fn thread(work: impl FnOnce() + Send + 'static) {
-    if is_on() {
+    if is_hooked() {
+        // Nor of a thread.
+        tokio::spawn(async { tokio::task::block_in_place(work) });
+    } else if is_wrapping() {
         routines::thread::spawn(work);
     } else {
         std::thread::spawn(work);
@@ -101,5 +136,19 @@ pub(crate) fn thread(work: impl FnOnce() + Send + 'static) {
 /// Makes a closure that runs in this context wherever it is sent.
 #[track_caller]
 pub(crate) fn bind(work: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
-    if is_on() { Box::new(routines::bind(work)) } else { Box::new(work) }
+    if is_hooked() {
+        return errand(work);
+    }
+    if is_wrapping() { Box::new(routines::bind(work)) } else { Box::new(work) }
+}
+
+/// Work that waits in a task of its own until it is called for: a plain task has the context, a plain closure has none.
+fn errand(work: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
+    let (call, called) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        if called.await.is_ok() {
+            work();
+        }
+    });
+    Box::new(move || _ = call.send(()))
 }

@@ -74,9 +74,16 @@ pub(crate) struct Pair {
 
 /// Runs the plan.
 pub(crate) fn run(plan: &Plan) -> Result<Findings, Box<dyn Error>> {
+    if plan.mode == Mode::Hooks && !routines_tokio::Flow::is_supported() {
+        return Err("this build cannot: build with RUSTFLAGS=\"--cfg tokio_unstable\"".into());
+    }
     let sink = logs::to_sink();
     let before = routines::ids().len();
-    let runtime = tokio::runtime::Runtime::new()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if plan.mode == Mode::Hooks {
+        mode::flow().install(&mut builder);
+    }
+    let runtime = builder.enable_all().build()?;
     let mut findings = runtime.block_on(async {
         tokio::select! {
             findings = serve_and_load(plan, sink) => findings,

@@ -69,6 +69,31 @@ fn a_task_spawned_without_context_is_found() {
     assert!(report.contains("Not all is well"));
 }
 
+/// No line of it is wrapped: tasks get their context from the runtime's hooks, the rest runs within tasks.
+#[cfg(tokio_unstable)]
+#[test]
+fn every_line_knows_its_request_on_hooks_alone() {
+    let output = storefront(&["--requests", "600", "--hooks"]);
+    let report = stdout(&output);
+    assert!(output.status.success(), "{report}{}", stderr(&output));
+    for name in ["  failed", "lines without their id", "lines with a wrong id", "lines unreadable"] {
+        assert_eq!(figure(report, name), 0, "{name}");
+    }
+    assert_eq!(figure(report, "routines at the end"), figure(report, "routines at the start"));
+    assert!(
+        report.contains("/axum-") && report.contains(r#"task "POST /orders" from "#),
+        "connections are in the tree: {report}"
+    );
+}
+
+#[cfg(not(tokio_unstable))]
+#[test]
+fn a_build_without_hooks_says_what_it_lacks() {
+    let output = storefront(&["--requests", "60", "--hooks"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--cfg tokio_unstable"), "{}", stderr(&output));
+}
+
 #[test]
 fn a_bad_flag_is_told_with_status_2() {
     for (arguments, part) in [
