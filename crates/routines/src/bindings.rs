@@ -56,7 +56,19 @@ impl Bindings {
     /// Carries the current context plus these bindings along with `future`.
     #[track_caller]
     pub fn scope<F: Future>(&self, future: F) -> Carried<F> {
-        Carried::new(future, Identity::scoped(Location::caller(), |cx| self.bind(cx)))
+        self.carry(future)
+    }
+
+    /// Carries the current context plus these bindings along with `stream`: see [`StreamExt`](crate::StreamExt).
+    #[cfg(feature = "stream")]
+    #[track_caller]
+    pub fn scope_stream<S: futures_core::Stream>(&self, stream: S) -> Carried<S> {
+        self.carry(stream)
+    }
+
+    #[track_caller]
+    fn carry<T>(&self, inner: T) -> Carried<T> {
+        Carried::new(inner, Identity::scoped(Location::caller(), |cx| self.bind(cx)))
     }
 
     /// The value bound for `key`.

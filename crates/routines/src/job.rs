@@ -1,10 +1,11 @@
 //! Owns the closure wrapper: runs, or drops, a closure inside its own context.
 
-use std::cell::Cell;
+use std::mem;
 use std::panic::Location;
 
+use crate::companion::Captured;
 use crate::context::Context;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::registry::{Birth, Kind};
 use crate::slot;
 
@@ -35,7 +36,7 @@ impl<F> Job<F> {
             }
             work()
         };
-        slot::run(&mut self.cx, self.who.who(), step, |_| false)
+        self.who.run(&mut self.cx, step, |_| false)
         // `self` is dropped here, after the frame, and ends the routine.
     }
 
@@ -51,30 +52,25 @@ impl<F> Job<F> {
             }
         }
         let work = self.work.take().expect("a thread runs once: `run_as_thread` takes it by value");
-        let mut cx = std::mem::take(&mut self.cx);
-        if let Identity::Own { live, .. } = &mut self.who
-            && let Some(live) = live.take()
-        {
+        let mut cx = mem::take(&mut self.cx);
+        let _thread = Thread;
+        let (live, companions) = self.who.take();
+        if let Some(live) = live {
             slot::adopt_thread(live);
         }
-        let _thread = Thread;
-        slot::run_once(&mut cx, work)
+        let run = || {
+            let _riding = companions.ride();
+            let _values = slot::Draining;
+            work()
+        };
+        slot::run_once(&mut cx, run)
     }
 }
 
 impl<F> Drop for Job<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            self.who.settle_dropped(&mut self.cx);
-            let shown = Cell::new(self.cx.has_special());
-            let unrun = || {
-                let _values = slot::Values(&shown);
-                drop(work);
-            };
-            slot::run(&mut self.cx, self.who.who(), unrun, |_| false);
-            if shown.get() {
-                self.who.mark_announced();
-            }
+            self.who.drop_work(&mut self.cx, || drop(work));
         }
         self.who.end();
     }
@@ -110,7 +106,8 @@ where
 /// Binds a callback that is called any number of times, each time in the context captured now.
 ///
 /// Each call runs in a frame of its own: what a call sets ends with the call. Called by the routine that bound it, it runs
-/// in that routine; called anywhere else, each call is a routine of its own, a child of the binder.
+/// in that routine; called anywhere else, each call is a routine of its own, a child of the binder. The callback is dropped
+/// inside the context. A callback that changes what it owns is for [`bind_mut`].
 ///
 /// ```
 /// use routines::Local;
@@ -126,15 +123,85 @@ pub fn bind_fn<F, A, R>(f: F) -> impl Fn(A) -> R + use<F, A, R>
 where
     F: Fn(A) -> R,
 {
-    let location = Location::caller();
-    let (cx, _) = Identity::inheriting(Kind::Job, location);
-    let maker = slot::id().as_u64();
-    move |argument| {
-        if slot::id().as_u64() == maker {
-            return slot::run_once(&mut cx.clone(), || f(argument));
+    let callback = Callback::new(f);
+    move |argument| callback.home.call(|| callback.work.as_ref().expect(BOUND)(argument))
+}
+
+/// As [`bind_fn`], for a callback that changes what it owns.
+///
+/// ```
+/// use routines::Local;
+///
+/// static USER: Local<&str> = Local::new();
+///
+/// let mut seen = Vec::new();
+/// let mut on_row = USER.sync_scope("ada", || routines::bind_mut(|row: u32| seen.push((row, USER.get()))));
+/// on_row(1);
+/// on_row(2);
+/// drop(on_row);
+/// assert_eq!(seen, [(1, Some("ada")), (2, Some("ada"))]);
+/// ```
+#[track_caller]
+pub fn bind_mut<F, A, R>(f: F) -> impl FnMut(A) -> R + use<F, A, R>
+where
+    F: FnMut(A) -> R,
+{
+    let mut callback = Callback::new(f);
+    move |argument| callback.home.call(|| callback.work.as_mut().expect(BOUND)(argument))
+}
+
+const BOUND: &str = "a callback is there until it is dropped";
+
+/// A closure that is called again and again, each time in the context it was bound in.
+struct Callback<F> {
+    work: Option<F>,
+    home: Home,
+}
+
+/// Where a callback was bound, and with which values.
+struct Home {
+    cx: Context,
+    companions: Captured,
+    maker: u64,
+    location: &'static Location<'static>,
+}
+
+impl<F> Callback<F> {
+    #[track_caller]
+    fn new(work: F) -> Self {
+        let cx = Context { shared: identity::capture(), private: None };
+        let companions = Captured::capture();
+        let maker = slot::id().as_u64();
+        Callback { work: Some(work), home: Home { cx, companions, maker, location: Location::caller() } }
+    }
+}
+
+impl Home {
+    /// Makes one call.
+    fn call<R>(&self, work: impl FnOnce() -> R) -> R {
+        let mut cx = self.cx.clone();
+        if slot::id().as_u64() == self.maker {
+            let run = || {
+                let _riding = self.companions.ride();
+                work()
+            };
+            return slot::run_once(&mut cx, run);
         }
-        let birth = Birth { parent: maker, kind: Kind::Job, location: Some(location), name: None };
-        let who = Identity::own(birth, cx.special());
-        Job::new(|| f(argument), (cx.clone(), who)).run()
+        let birth = Birth { parent: self.maker, kind: Kind::Job, location: Some(self.location), name: None };
+        let who = Identity::own(birth, cx.special(), self.companions.clone());
+        Job::new(work, (cx, who)).run()
+    }
+}
+
+impl<F> Drop for Callback<F> {
+    fn drop(&mut self) {
+        let work = self.work.take();
+        let home = &mut self.home;
+        let companions = &home.companions;
+        let unbound = || {
+            let _riding = companions.ride_out();
+            drop(work);
+        };
+        slot::run_once(&mut home.cx, unbound);
     }
 }

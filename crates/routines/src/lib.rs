@@ -37,8 +37,12 @@
 //! | read, write, scope a value | [`Local`]; several keys at once: [`Bindings`] |
 //! | capture and run later | [`Snapshot`] |
 //! | start work | [`mod@thread`], [`bind`], [`FutureExt`]; on tokio the crate `routines-tokio` |
+//! | give a callback its context | [`bind_fn`], [`bind_mut`] |
+//! | send a message with its context: channels, actors, queues | [`Carried::message`], [`Carried::open`] |
+//! | carry a stream, a sink, an HTTP body | `StreamExt`, `SinkExt`, `BodyExt`: features `stream`, `sink`, `body` |
 //! | empty the frame's context | [`flush`] |
 //! | use keys chosen at run time | [`Local::new`] at run time, [`Manager`] |
+//! | take other libraries' ambient state along, as tracing spans | [`mod@companion`]; the crate `routines-companions` |
 //! | show values in logs | [`for_each_named`]; the crate `routines-log` |
 //!
 //! # What it does not do
@@ -79,12 +83,18 @@ pub mod thread;
 mod value;
 
 pub use bindings::Bindings;
+#[cfg(feature = "body")]
+pub use carried::BodyExt;
 pub use carried::Carried;
+#[cfg(feature = "sink")]
+pub use carried::SinkExt;
+#[cfg(feature = "stream")]
+pub use carried::StreamExt;
 #[cfg(feature = "dump")]
 pub use dump::{Dump, ParseDumpError, dump};
 pub use error::{SetError, TrySetError};
 pub use id::{ParseIdError, RoutineId};
-pub use job::{bind, bind_fn};
+pub use job::{bind, bind_fn, bind_mut};
 pub use key::Inherit;
 pub use local::{AnyLocal, Local};
 pub use manager::{Manager, Symbol};

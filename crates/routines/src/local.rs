@@ -379,9 +379,33 @@ impl<T: Send + Sync + 'static> Local<T> {
     /// ```
     #[track_caller]
     pub fn scope<F: Future>(&self, value: T, future: F) -> Carried<F> {
+        self.carry(value, future)
+    }
+
+    /// As [`scope`](Self::scope), for a stream: see [`StreamExt`](crate::StreamExt).
+    ///
+    /// ```
+    /// # use futures_util::{StreamExt, stream};
+    /// # use routines::Local;
+    /// static USER: Local<&str> = Local::new();
+    ///
+    /// # futures_util::future::FutureExt::now_or_never(async {
+    /// let rows = stream::iter([1, 2]).map(|row| (row, USER.get()));
+    /// let rows: Vec<_> = USER.scope_stream("ada", rows).collect().await;
+    /// assert_eq!(rows, [(1, Some("ada")), (2, Some("ada"))]);
+    /// # }).unwrap();
+    /// ```
+    #[cfg(feature = "stream")]
+    #[track_caller]
+    pub fn scope_stream<S: futures_core::Stream>(&self, value: T, stream: S) -> Carried<S> {
+        self.carry(value, stream)
+    }
+
+    #[track_caller]
+    fn carry<W>(&self, value: T, work: W) -> Carried<W> {
         let (key, value) = (self.key(), Value::new(value));
         let bind = |cx: &mut Context| bind_in(cx, key, value.clone());
-        Carried::new(future, Identity::scoped(Location::caller(), bind))
+        Carried::new(work, Identity::scoped(Location::caller(), bind))
     }
 }
 

@@ -81,8 +81,20 @@ impl Snapshot {
     /// Carries exactly these values along with `future`.
     #[track_caller]
     pub fn scope<F: Future>(&self, future: F) -> Carried<F> {
+        self.carry(future)
+    }
+
+    /// Carries exactly these values along with `stream`: see [`StreamExt`](crate::StreamExt).
+    #[cfg(feature = "stream")]
+    #[track_caller]
+    pub fn scope_stream<S: futures_core::Stream>(&self, stream: S) -> Carried<S> {
+        self.carry(stream)
+    }
+
+    #[track_caller]
+    fn carry<T>(&self, inner: T) -> Carried<T> {
         let who = Identity::unborn(Kind::Task, Location::caller(), None);
-        Carried::new(future, (self.context(), who))
+        Carried::new(inner, (self.context(), who))
     }
 
     /// Makes these values current until the guard is dropped: for start/stop instrumentation that has no closure to wrap.
@@ -152,6 +164,11 @@ impl Snapshot {
     /// Visits the captured named values in the order their keys were first used.
     pub fn for_each_named(&self, mut visit: impl FnMut(&'static str, Shown<'_>)) {
         show_each(self.context().special(), &mut visit);
+    }
+
+    /// What crosses of a context.
+    pub(crate) fn of(cx: Context) -> Snapshot {
+        Snapshot(cx.shared)
     }
 
     fn context(&self) -> Context {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::carried::Carried;
+use crate::companion::Captured;
 use crate::context::Context;
 use crate::identity::{self, Identity};
 use crate::job::Job;
@@ -149,8 +150,9 @@ impl RoutineBuilder {
 
     #[inline]
     fn start(self) -> (Context, Identity) {
+        let companions = if self.detached { Captured::none() } else { Captured::capture() };
         let (cx, birth) = self.birth();
-        let who = Identity::own(birth, cx.special());
+        let who = Identity::own(birth, cx.special(), companions);
         (cx, who)
     }
 }
