@@ -1,8 +1,8 @@
 //! Starts tokio tasks and blocking jobs that keep the context of the code that starts them.
 //!
-//! The functions have the names, arguments and return types of tokio's own, so that switching is a change of one `use`
-//! line. Each has a twin that starts with an empty context: for accept loops, pools, timers and whatever else outlives
-//! the request that happens to start it.
+//! Functions, types and modules have the names, arguments and return types of tokio's own, so that switching is a change of
+//! one `use` line. Each has a twin, `..._detached`, that starts with an empty context: for accept loops, pools, timers and
+//! whatever else outlives the request that happens to start it.
 //!
 //! ```
 //! use routines::Local;
@@ -19,30 +19,87 @@
 //! # });
 //! ```
 //!
+//! # What takes whose place
+//!
+//! | tokio's | here | empty context |
+//! |---|---|---|
+//! | `spawn`, `task::spawn_local` | [`spawn`], [`task::spawn_local`] | [`spawn_detached`], [`task::spawn_local_detached`] |
+//! | `task::spawn_blocking` | [`spawn_blocking`] | [`spawn_blocking_detached`] |
+//! | `task::JoinSet`, `task::LocalSet` | [`task::JoinSet`], [`task::LocalSet`] | their methods `..._detached` |
+//! | `task::Builder`: named tasks | [`task::Builder`], on stable Rust too | [`.detached()`](task::Builder::detached) |
+//! | `runtime::Handle`, `Runtime`, `LocalRuntime` | [`runtime`] | their methods `..._detached` |
+//! | tokio-util's `TaskTracker` | `task::TaskTracker`, feature `tokio-util` | its methods `..._detached` |
+//! | `task::block_in_place`, `block_on`, `select!`, `join!` | the same: they start nothing, and stay in the routine | |
+//! | anything else that takes a future to spawn | [`future.inherit()`](routines::FutureExt::inherit) | [`future.detached()`](routines::FutureExt::detached) |
+//!
+//! # Panics, aborts, shutdowns
+//!
+//! Work that ends leaves nothing, however it ends: when its `JoinHandle` resolves its routine is not listed any more, its
+//! values are dropped, and its thread is as it was. Futures and closures are dropped inside their context, also when they
+//! are aborted, never polled, dropped with their runtime, or given to one that is shut down.
+//!
 //! # Plain `tokio::spawn`
 //!
 //! A task spawned by tokio's own function has no context. Once [`install`] has been called - every function here does -
 //! it reads *unbound*, on every runtime flavour, and never the values of its worker thread, of the code that called
 //! `block_on`, or of a `LocalSet`'s host; an unscoped `set` in it is refused. [`routines::id`] there is made from tokio's
-//! task id.
+//! task id. In a build with `--cfg tokio_unstable`, [`Flow`] makes such tasks inherit too.
 
-use std::future::Future;
 use std::hash::{Hash, Hasher};
-
 use std::sync::OnceLock;
 
-use routines::{Kind, RoutineBuilder, runtime};
-use tokio::task::JoinHandle;
+use routines::runtime::{Tasks, add_tasks};
 
+mod builder;
 mod flow;
+mod handle;
 #[cfg(tokio_unstable)]
 mod hooks;
 #[cfg(not(tokio_unstable))]
 #[path = "no_hooks.rs"]
 mod hooks;
+mod join_set;
+mod local_set;
 mod policy;
+mod rt;
+mod spawn;
+mod start;
+#[cfg(feature = "tokio-util")]
+mod tracker;
+#[cfg(not(all(tokio_unstable, feature = "tracing")))]
+mod unnamed;
 
 pub use flow::{Flow, Relation, Task};
+pub use spawn::{spawn, spawn_blocking, spawn_blocking_detached, spawn_detached};
+
+/// The twin of [`tokio::task`]: what starts work is this crate's, everything else is tokio's own.
+pub mod task {
+    pub use tokio::task::*;
+
+    pub use crate::builder::Builder;
+    pub use crate::join_set::JoinSet;
+    pub use crate::local_set::LocalSet;
+    pub use crate::spawn::{
+        spawn, spawn_blocking, spawn_blocking_detached, spawn_detached, spawn_local, spawn_local_detached,
+    };
+    #[cfg(feature = "tokio-util")]
+    pub use crate::tracker::TaskTracker;
+
+    /// The twin of `tokio::task::join_set`.
+    pub mod join_set {
+        pub use crate::join_set::{Builder, JoinSet};
+    }
+}
+
+/// The twin of [`tokio::runtime`]: runtimes and handles whose spawns inherit.
+///
+/// A `Builder` stays tokio's: `Runtime::from(builder.build()?)`.
+pub mod runtime {
+    pub use tokio::runtime::{EnterGuard, Id, RuntimeFlavor, RuntimeMetrics, TryCurrentError};
+
+    pub use crate::handle::Handle;
+    pub use crate::rt::{LocalRuntime, Runtime};
+}
 
 /// Lets the core ask tokio which task is running, so that tasks without a context read nothing (rule R8).
 ///
@@ -53,13 +110,13 @@ pub fn install() -> bool {
     let mut first = false;
     TASKS.get_or_init(|| {
         first = true;
-        runtime::add_tasks(current_task, hooks::find)
+        add_tasks(current_task, hooks::find)
     });
     first
 }
 
 /// tokio's tasks, as the core knows them; `None` if four other runtimes came first.
-static TASKS: OnceLock<Option<runtime::Tasks>> = OnceLock::new();
+static TASKS: OnceLock<Option<Tasks>> = OnceLock::new();
 
 /// The running tokio task's id; 0 outside every task, as in the future given to `block_on`.
 #[inline]
@@ -97,72 +154,6 @@ impl Hasher for Number {
     fn finish(&self) -> u64 {
         self.0
     }
-}
-
-/// Spawns a task that inherits the current context; otherwise [`tokio::spawn`].
-///
-/// The task is a routine from this call until it ends. The context is captured now, in the caller.
-///
-/// # Panics
-///
-/// Outside a tokio runtime, as `tokio::spawn`.
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    install();
-    let routine = RoutineBuilder::new(Kind::Task).future(future);
-    hooks::wrapped(|| tokio::spawn(routine))
-}
-
-/// Spawns a task that starts with an empty context; otherwise [`spawn`].
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_detached<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    install();
-    let routine = RoutineBuilder::new(Kind::Task).detached().future(future);
-    hooks::wrapped(|| tokio::spawn(routine))
-}
-
-/// Runs a closure on the blocking pool with the current context; otherwise [`tokio::task::spawn_blocking`].
-///
-/// The job is a routine from this call until it ends, also while it waits in the pool's queue.
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    install();
-    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).job(f))
-}
-
-/// Runs a closure on the blocking pool with an empty context; otherwise [`spawn_blocking`].
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_blocking_detached<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    install();
-    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).detached().job(f))
 }
 
 /// The project's pages, whose snippets are tests.
