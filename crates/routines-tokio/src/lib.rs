@@ -41,8 +41,10 @@ mod hooks;
 #[path = "no_hooks.rs"]
 mod hooks;
 mod policy;
+mod watch;
 
 pub use flow::{Flow, Relation, Task};
+pub use watch::watch_workers;
 
 /// Lets the core ask tokio which task is running, so that tasks without a context read nothing (rule R8).
 ///
