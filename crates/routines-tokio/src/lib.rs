@@ -26,13 +26,10 @@
 //! `block_on`, or of a `LocalSet`'s host; an unscoped `set` in it is refused. [`routines::id`] there is made from tokio's
 //! task id.
 
-use std::future::Future;
 use std::hash::{Hash, Hasher};
-
 use std::sync::OnceLock;
 
-use routines::{Kind, RoutineBuilder, runtime};
-use tokio::task::JoinHandle;
+use routines::runtime::{Tasks, add_tasks};
 
 mod flow;
 #[cfg(tokio_unstable)]
@@ -41,9 +38,13 @@ mod hooks;
 #[path = "no_hooks.rs"]
 mod hooks;
 mod policy;
+pub mod runtime;
+pub mod task;
 mod watch;
+mod work;
 
 pub use flow::{Flow, Relation, Task};
+pub use task::{spawn, spawn_blocking, spawn_blocking_detached, spawn_detached, spawn_local, spawn_local_detached};
 pub use watch::watch_workers;
 
 /// Lets the core ask tokio which task is running, so that tasks without a context read nothing (rule R8).
@@ -55,13 +56,13 @@ pub fn install() -> bool {
     let mut first = false;
     TASKS.get_or_init(|| {
         first = true;
-        runtime::add_tasks(current_task, hooks::find)
+        add_tasks(current_task, hooks::find)
     });
     first
 }
 
 /// tokio's tasks, as the core knows them; `None` if four other runtimes came first.
-static TASKS: OnceLock<Option<runtime::Tasks>> = OnceLock::new();
+static TASKS: OnceLock<Option<Tasks>> = OnceLock::new();
 
 /// The running tokio task's id; 0 outside every task, as in the future given to `block_on`.
 #[inline]
@@ -99,72 +100,6 @@ impl Hasher for Number {
     fn finish(&self) -> u64 {
         self.0
     }
-}
-
-/// Spawns a task that inherits the current context; otherwise [`tokio::spawn`].
-///
-/// The task is a routine from this call until it ends. The context is captured now, in the caller.
-///
-/// # Panics
-///
-/// Outside a tokio runtime, as `tokio::spawn`.
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    install();
-    let routine = RoutineBuilder::new(Kind::Task).future(future);
-    hooks::wrapped(|| tokio::spawn(routine))
-}
-
-/// Spawns a task that starts with an empty context; otherwise [`spawn`].
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_detached<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    install();
-    let routine = RoutineBuilder::new(Kind::Task).detached().future(future);
-    hooks::wrapped(|| tokio::spawn(routine))
-}
-
-/// Runs a closure on the blocking pool with the current context; otherwise [`tokio::task::spawn_blocking`].
-///
-/// The job is a routine from this call until it ends, also while it waits in the pool's queue.
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    install();
-    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).job(f))
-}
-
-/// Runs a closure on the blocking pool with an empty context; otherwise [`spawn_blocking`].
-///
-/// # Panics
-///
-/// Outside a tokio runtime.
-#[track_caller]
-pub fn spawn_blocking_detached<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    install();
-    tokio::task::spawn_blocking(RoutineBuilder::new(Kind::Job).detached().job(f))
 }
 
 /// The project's pages, whose snippets are tests.

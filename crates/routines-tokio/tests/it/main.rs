@@ -6,4 +6,5 @@ mod foreign;
 mod hooked;
 mod support;
 mod traps;
+mod ways;
 mod wrapped;
