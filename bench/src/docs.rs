@@ -9,6 +9,9 @@ pub(crate) const TIMINGS: &str = "timings";
 /// The part that `bench memory` writes.
 pub(crate) const MEMORY: &str = "memory";
 
+/// The part that `bench hooks` writes.
+pub(crate) const HOOKS: &str = "hooks";
+
 /// Where a file of the documentation is.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)

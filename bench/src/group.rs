@@ -31,6 +31,14 @@ pub(crate) enum Group {
     TaskPoll,
     /// Spawning a tokio task and awaiting it.
     Spawn,
+    /// Spawning a plain task on a runtime with hooks and awaiting it.
+    HookSpawn,
+    /// The same from two tasks of one runtime at once.
+    HookWorkers,
+    /// A poll of a plain task on such a runtime.
+    HookPoll,
+    /// Reading and writing in such a task.
+    HookRead,
     /// Blocking jobs and threads.
     Jobs,
     /// The same on two threads at once.
@@ -55,7 +63,7 @@ pub(crate) const BARE: &str = "bare";
 
 impl Group {
     /// All tables, in the order of the report.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Floors,
         Self::Id,
         Self::Get,
@@ -70,6 +78,10 @@ impl Group {
         Self::TaskScope,
         Self::TaskPoll,
         Self::Spawn,
+        Self::HookSpawn,
+        Self::HookWorkers,
+        Self::HookPoll,
+        Self::HookRead,
         Self::Jobs,
         Self::Threads,
     ];
@@ -91,6 +103,10 @@ impl Group {
             Self::TaskScope => "task-scope",
             Self::TaskPoll => "task-poll",
             Self::Spawn => "spawn",
+            Self::HookSpawn => "hook-spawn",
+            Self::HookWorkers => "hook-workers",
+            Self::HookPoll => "hook-poll",
+            Self::HookRead => "hook-read",
             Self::Jobs => "jobs",
             Self::Threads => "threads",
         }
@@ -113,6 +129,10 @@ impl Group {
             Self::TaskScope => "Scope inside a tokio task",
             Self::TaskPoll => "Per poll inside a tokio task: added to a bare poll",
             Self::Spawn => "Spawn and join on tokio's current-thread runtime, carrying so many values",
+            Self::HookSpawn => "Plain `tokio::spawn` and join under runtime hooks",
+            Self::HookWorkers => "The same on one runtime with two workers, from two tasks at once",
+            Self::HookPoll => "A plain task's poll by tokio's scheduler: what hooks add",
+            Self::HookRead => "In a plain task under runtime hooks, nothing wrapped",
             Self::Jobs => "Blocking jobs and threads: start and join",
             Self::Threads => "Two threads at once, against one",
         }
@@ -121,8 +141,8 @@ impl Group {
     /// What its figures are held against.
     pub(crate) fn against(self) -> Against {
         match self {
-            Self::Poll | Self::TaskPoll => Against::AddedToBare,
-            Self::Spawn => Against::MoreThanBare,
+            Self::Poll | Self::TaskPoll | Self::HookPoll => Against::AddedToBare,
+            Self::Spawn | Self::HookSpawn | Self::HookWorkers => Against::MoreThanBare,
             Self::Threads => Against::OneThread,
             _ => Against::Nothing,
         }

@@ -7,6 +7,7 @@ mod chart;
 mod counting;
 mod docs;
 mod group;
+mod hooks;
 mod keys;
 mod machine;
 mod measure;
@@ -48,6 +49,8 @@ struct Cli {
 enum What {
     /// Counts bytes and allocations instead of time.
     Memory,
+    /// Measures runtime hooks; needs a build with RUSTFLAGS="--cfg tokio_unstable".
+    Hooks,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => timings(&cli),
         Some(What::Memory) => memory(&cli),
+        Some(What::Hooks) => hooked(&cli),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,4 +87,15 @@ fn memory(cli: &Cli) -> io::Result<()> {
     let text = memory::run(cli.quick);
     print!("{text}");
     if cli.quick { Ok(()) } else { docs::regenerate(docs::MEMORY, &text) }
+}
+
+fn hooked(cli: &Cli) -> io::Result<()> {
+    if !routines_tokio::Flow::is_supported() {
+        let needs = "runtime hooks need a build with RUSTFLAGS=\"--cfg tokio_unstable\"";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, needs));
+    }
+    let rows = hooks::run(if cli.quick { Effort::QUICK } else { Effort::FULL });
+    let text = report::markdown(&rows) + &memory::hooked(cli.quick);
+    print!("{text}");
+    if cli.quick { Ok(()) } else { docs::regenerate(docs::HOOKS, &text) }
 }

@@ -82,6 +82,10 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
             text += &line(target, is);
         }
     }
+    // A run of a part has none of them.
+    if TARGETS.iter().all(|target| value(target, rows).is_none()) {
+        return String::new();
+    }
     text.push('\n');
     text
 }

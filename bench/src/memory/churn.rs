@@ -1,9 +1,11 @@
 //! Millions of short routines: afterwards the memory must be what it was, byte for byte.
 
 use routines::Local;
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::counting::Live;
+use crate::hooks;
 use crate::progress::Progress;
 use crate::runtime;
 
@@ -15,10 +17,22 @@ static TEXT: Local<String> = Local::new().named("churn_text");
 
 /// The table, with so many routines.
 pub(super) fn markdown(routines: u64) -> String {
-    let bare = churn("bare tasks", routines / 10, |_| tokio::spawn(runtime::child()));
-    let ours = churn("short routines", routines, |number| routines_tokio::spawn(short(number)));
+    let runtime = Box::leak(Box::new(runtime::build()));
+    let ours = churn(runtime, "short routines", routines, |number| routines_tokio::spawn(short(number)));
+    table("short routines", routines, &ours)
+}
+
+/// The same with plain tasks, which runtime hooks make routines.
+pub(super) fn hooked(routines: u64) -> String {
+    let ours = churn(hooks::hooked(), "hooked tasks", routines, |number| tokio::spawn(short(number)));
+    table("plain tasks under hooks", routines, &ours)
+}
+
+fn table(what: &str, routines: u64, ours: &Churn) -> String {
+    let runtime = Box::leak(Box::new(runtime::build()));
+    let bare = churn(runtime, "bare tasks", routines / 10, |_| tokio::spawn(runtime::child()));
     format!(
-        "### {routines} short routines, {WAVE} at a time, each setting an u64 and a named String\n\n\
+        "### {routines} {what}, {WAVE} at a time, each setting an u64 and a named String\n\n\
          | what | is | must | {} bare tasks |\n| --- | ---: | ---: | ---: |\n\
          | bytes left after the last, against the first thousand | {:+} | +0 | {:+} |\n\
          | allocations left | {:+} | +0 | {:+} |\n\
@@ -39,9 +53,8 @@ struct Churn {
     highest: i64,
 }
 
-fn churn(what: &str, routines: u64, spawn: impl Fn(u64) -> JoinHandle<()>) -> Churn {
+fn churn(runtime: &Runtime, what: &str, routines: u64, spawn: impl Fn(u64) -> JoinHandle<()>) -> Churn {
     let waves = routines / WAVE;
-    let runtime = runtime::build();
     let mut progress = Progress::new(format!("waves of {WAVE} {what}"), waves as usize);
     // The first wave fills what is recycled afterwards: the runtime's queue, the registry's slots.
     runtime.block_on(wave(&spawn));

@@ -23,6 +23,11 @@ static NAMED_TEXT: Local<String> = Local::new().named("bench_text");
 /// The values that are there before a scope is entered.
 const THERE: [(&str, usize); 3] = [("u64", 0), ("u64, 8 values there", 8), ("u64, 64 values there", 64)];
 
+/// The key that is bound first.
+pub(crate) fn first_key() -> &'static Local<u64> {
+    &KEYS[0]
+}
+
 /// Runs `f` with the first `count` values set in a frame of its own.
 pub(crate) fn with_values<R>(count: usize, f: impl FnOnce() -> R) -> R {
     let Some(rest) = count.checked_sub(1) else { return f() };

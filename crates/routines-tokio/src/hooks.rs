@@ -2,13 +2,14 @@
 //!
 //! What the hooks tell is less than one would like, and each gap is closed here:
 //! - A terminate may come for what was never told (blocking jobs, workers): unknown ids are ignored.
-//! - On a runtime that is shut down the terminate comes *before* the spawn, on the same thread: the terminate leaves a note.
+//! - On a runtime that is or is being shut down the terminate may come *before* the spawn, perhaps on another thread: a
+//!   terminate of an unknown task leaves a note. Notes are few, so the last of a runtime's handles takes what was missed.
 //! - A panic in a spawn hook would leave a task that never runs: nothing of ours or of the user's panics out of one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use routines::companion::Captured;
 use routines::runtime::{Seat, Tasks};
@@ -24,12 +25,22 @@ use crate::{TASKS, task_number};
 struct Hooked {
     seat: Seat,
     companions: Captured,
+    /// Whose task it is.
+    hooks: usize,
 }
 
-/// The hooked tasks that live, by number. Tasks of one thread mostly have numbers of different shards.
-static SHARDS: [Mutex<Shard>; 64] = [const { Mutex::new(HashMap::with_hasher(FxBuildHasher)) }; 64];
+/// The hooked tasks that live, by number, of one residue class: tasks spawned after each other are in different ones.
+struct Shard {
+    tasks: HashMap<u64, Hooked, FxBuildHasher>,
+    /// Tasks that terminated last without having been told of, and where the next is written.
+    unknown: ([u64; NOTES], usize),
+}
 
-type Shard = HashMap<u64, Hooked, FxBuildHasher>;
+/// Over all shards, five hundred blocking jobs may end between a task's early end and its spawn hook.
+const NOTES: usize = 8;
+
+const NOTHING: Shard = Shard { tasks: HashMap::with_hasher(FxBuildHasher), unknown: ([0; NOTES], 0) };
+static SHARDS: [Mutex<Shard>; 64] = [const { Mutex::new(NOTHING) }; 64];
 
 fn shard(task: u64) -> MutexGuard<'static, Shard> {
     SHARDS[(task % 64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,17 +48,38 @@ fn shard(task: u64) -> MutexGuard<'static, Shard> {
 
 /// The seat of a task.
 pub(crate) fn find(task: u64) -> Option<Seat> {
-    shard(task).get(&task).map(|hooked| hooked.seat.clone())
+    shard(task).tasks.get(&task).map(|hooked| hooked.seat.clone())
 }
 
-fn remove(task: u64) -> Option<Hooked> {
-    let mut shard = shard(task);
-    let hooked = shard.remove(&task)?;
-    if shard.len() * 4 < shard.capacity() {
-        let room = shard.len() * 2;
-        shard.shrink_to(room);
+impl Shard {
+    /// Lists a task; gives it back if it has ended already.
+    fn insert(&mut self, task: u64, hooked: Hooked) -> Option<Hooked> {
+        if self.unknown.0.contains(&task) {
+            return Some(hooked);
+        }
+        self.tasks.insert(task, hooked)
     }
-    Some(hooked)
+
+    /// Takes a task out, or notes that it ended.
+    fn remove(&mut self, task: u64) -> Option<Hooked> {
+        let hooked = self.tasks.remove(&task);
+        match hooked {
+            Some(_) => self.shrink(),
+            None => {
+                let (notes, next) = &mut self.unknown;
+                notes[*next % NOTES] = task;
+                *next += 1;
+            }
+        }
+        hooked
+    }
+
+    fn shrink(&mut self) {
+        if self.tasks.len() * 4 < self.tasks.capacity() {
+            let room = self.tasks.len() * 2;
+            self.tasks.shrink_to(room);
+        }
+    }
 }
 
 thread_local! {
@@ -55,8 +87,6 @@ thread_local! {
     static WRAPPED: Cell<bool> = const { Cell::new(false) };
     /// Whether a user's hook is running.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
-    /// The task that terminated last without having been told of.
-    static UNKNOWN: Cell<u64> = const { Cell::new(0) };
     /// The companions of the tasks being polled: a task may block on a runtime of its own.
     static ENTERED: RefCell<Vec<(u64, Captured)>> = const { RefCell::new(Vec::new()) };
 }
@@ -73,19 +103,44 @@ pub(crate) fn wrapped<R>(spawn: impl FnOnce() -> R) -> R {
     spawn()
 }
 
+/// One set of hooks, which belongs to a runtime and all its handles.
+struct Hooks(Flow);
+
+impl Hooks {
+    /// Tells its tasks from others'.
+    fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+/// When nobody can spawn on the runtime any more no task of it lives.
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        let number = self.number();
+        for shard in &SHARDS {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let left: Vec<_> = shard.tasks.extract_if(|_, hooked| hooked.hooks == number).collect();
+            shard.shrink();
+            drop(shard);
+            left.iter().for_each(|(_, hooked)| quietly(|| hooked.seat.end()));
+        }
+    }
+}
+
 /// Sets the hooks.
 pub(crate) fn install(flow: Flow, builder: &mut Builder) -> &mut Builder {
-    let Flow { policy, on_spawn, on_terminate } = flow;
+    let hooks = Arc::new(Hooks(flow));
+    let ending = Arc::clone(&hooks);
     builder.on_task_spawn(move |meta| {
         let task = Task::new(meta.id(), meta.spawned_at());
         if !WRAPPED.replace(false) {
-            quietly(|| spawned(&task, policy.relation(&task)));
+            quietly(|| spawned(&task, &hooks));
         }
-        tell(&on_spawn, &task);
+        tell(&hooks.0.on_spawn, &task);
     });
     builder.on_task_terminate(move |meta| {
         quietly(|| terminated(task_number(meta.id())));
-        tell(&on_terminate, &Task::new(meta.id(), meta.spawned_at()));
+        tell(&ending.0.on_terminate, &Task::new(meta.id(), meta.spawned_at()));
     });
     if routines::companion::any() {
         builder.on_before_task_poll(|meta| quietly(|| enter(meta))).on_after_task_poll(|meta| quietly(|| leave(meta)));
@@ -99,32 +154,34 @@ fn quietly(f: impl FnOnce()) {
 }
 
 /// Runs in the code that spawns.
-fn spawned(task: &Task, relation: Relation) {
-    let number = task_number(task.id());
+fn spawned(task: &Task, hooks: &Hooks) {
     let Some(Some(tasks)) = TASKS.get().copied() else { return };
-    if UNKNOWN.get() == number {
-        return;
-    }
+    let number = task_number(task.id());
     let routine = RoutineBuilder::new(Kind::Task).location(task.spawned_at());
-    let inherits = relation == Relation::Inherit;
-    let hooked = if inherits { inherit(routine.clone(), tasks, number) } else { None };
-    let hooked =
-        hooked.unwrap_or_else(|| Hooked { seat: routine.detached().task(tasks, number), companions: Captured::none() });
-    shard(number).insert(number, hooked);
+    let inherits = hooks.0.policy.relation(task) == Relation::Inherit;
+    let inherited = if inherits { inherit(routine.clone(), tasks, number) } else { None };
+    let (seat, companions) = inherited.unwrap_or_else(|| (routine.detached().task(tasks, number), Captured::none()));
+    let ended = shard(number).insert(number, Hooked { seat, companions, hooks: hooks.number() });
+    if let Some(hooked) = ended {
+        hooked.seat.end();
+    }
 }
 
 /// `None` if a key's *derive* function, or a companion, panicked: the task then starts empty, rather than never.
-fn inherit(routine: RoutineBuilder, tasks: Tasks, number: u64) -> Option<Hooked> {
-    let capture = || Hooked { companions: Captured::capture(), seat: routine.task(tasks, number) };
+fn inherit(routine: RoutineBuilder, tasks: Tasks, number: u64) -> Option<(Seat, Captured)> {
+    let capture = || {
+        let companions = Captured::capture();
+        (routine.task(tasks, number), companions)
+    };
     catch_unwind(AssertUnwindSafe(capture)).ok()
 }
 
 /// Runs in whatever code comes after the task.
 fn terminated(task: u64) {
-    match remove(task) {
-        // Dropping the values runs user code: no lock is held.
-        Some(hooked) => hooked.seat.end(),
-        None => UNKNOWN.set(task),
+    let hooked = shard(task).remove(task);
+    // Dropping the values runs user code: no lock is held.
+    if let Some(hooked) = hooked {
+        hooked.seat.end();
     }
 }
 
@@ -138,7 +195,8 @@ fn tell(hooks: &[Hook], task: &Task) {
 
 fn enter(meta: &TaskMeta<'_>) {
     let task = task_number(meta.id());
-    let taken = shard(task).get_mut(&task).map(|hooked| std::mem::replace(&mut hooked.companions, Captured::none()));
+    let taken =
+        shard(task).tasks.get_mut(&task).map(|hooked| std::mem::replace(&mut hooked.companions, Captured::none()));
     if let Some(mut companions) = taken.filter(|taken| !taken.is_none()) {
         companions.enter();
         ENTERED.with_borrow_mut(|entered| entered.push((task, companions)));
@@ -151,7 +209,7 @@ fn leave(meta: &TaskMeta<'_>) {
     if let Some((_, mut companions)) = entered {
         companions.leave();
         // The task may have terminated meanwhile.
-        if let Some(hooked) = shard(task).get_mut(&task) {
+        if let Some(hooked) = shard(task).tasks.get_mut(&task) {
             hooked.companions = companions;
         }
     }

@@ -60,6 +60,7 @@ mod hooks;
 mod hooks;
 mod join_set;
 mod local_set;
+#[cfg_attr(not(tokio_unstable), allow(dead_code, reason = "only hooks ask it"))]
 mod policy;
 mod rt;
 mod spawn;
@@ -68,9 +69,11 @@ mod start;
 mod tracker;
 #[cfg(not(all(tokio_unstable, feature = "tracing")))]
 mod unnamed;
+mod watch;
 
 pub use flow::{Flow, Relation, Task};
 pub use spawn::{spawn, spawn_blocking, spawn_blocking_detached, spawn_detached};
+pub use watch::watch_workers;
 
 /// The twin of [`tokio::task`]: what starts work is this crate's, everything else is tokio's own.
 pub mod task {

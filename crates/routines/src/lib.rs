@@ -78,6 +78,7 @@ mod shown;
 mod slot;
 mod snapshot;
 mod start;
+pub mod strict;
 mod table;
 pub mod thread;
 mod value;

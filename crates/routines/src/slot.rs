@@ -26,6 +26,7 @@ use crate::error::{Refusal, SetError};
 use crate::id::RoutineId;
 use crate::key::{self, Key};
 use crate::registry::{self, Birth, Live, Name};
+use crate::strict;
 use crate::table::{self, Bound, Displaced, Peek, Table};
 use crate::value::Value;
 
@@ -35,7 +36,7 @@ use guard::{AllPopped, Held};
 pub(crate) use guard::{enter_guard, leave_guard};
 use life::Life;
 pub(crate) use life::{adopt_thread, leave_thread};
-use place::{Running, on_thread, asks, at_seat, first_in_seat, on, on_asked, thread_is_mine};
+use place::{Running, asks, at_seat, first_in_seat, on, on_asked, on_thread, thread_is_mine};
 pub(crate) use place::{Source, add_source, set_first_source, task_number};
 pub use seat::Seat;
 pub use stack::Stack;
@@ -198,12 +199,26 @@ pub(crate) fn get(token: u64) -> Option<Value> {
 #[inline(never)]
 fn get_in_seat(task: u64, token: u64) -> Option<Value> {
     let mut found = None;
-    at_seat(task, |slot| found = slot.get(token));
+    let mut seated = false;
+    at_seat(task, |slot| {
+        seated = true;
+        found = slot.get(token);
+    });
+    if !seated {
+        strict::lost(task);
+    }
     found
 }
 
 /// The named values of the current context.
 pub(crate) fn published() -> Published {
+    if strict::is_on() {
+        on(|_, running| {
+            if !running.mine {
+                strict::lost(running.task)
+            }
+        });
+    }
     look(|slot| slot.with_cx(|cx| cx.special()))
 }
 

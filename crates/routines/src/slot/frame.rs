@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::{AllPopped, report_live_guards};
-use super::place::{Running, on_thread, at, at_seat, on, running};
+use super::place::{Running, at, at_seat, on, on_thread, running};
 use super::{Garbage, Slot, Undo, context, refresh};
 use crate::context::{Context, Published};
 use crate::key::{self, Key};

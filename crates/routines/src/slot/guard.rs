@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::place::{at, on_asked};
 use super::{Slot, Undo, next_id};
 use crate::context::{Context, Published};
+use crate::strict;
 
 /// An entered guard's view of what it replaced.
 pub(super) struct Held {
@@ -60,6 +61,7 @@ pub(super) fn report_live_guards(seat: u64, mark: usize) {
 fn report(live: Vec<&'static Location<'static>>) {
     static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
     for location in live {
+        strict::guard_at_suspend(location);
         let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.get_or_insert_default().insert(location) {
             drop(reported);

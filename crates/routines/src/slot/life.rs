@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::frame::drain_by;
-use super::place::{on_thread, Thread, forget_found};
+use super::place::{Thread, forget_found, on_thread};
 use super::{Slot, next_id};
 use crate::context::Published;
 use crate::id::{self, RoutineId};

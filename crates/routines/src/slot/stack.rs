@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::life::Life;
-use super::place::{on_thread, on_asked};
+use super::place::{on_asked, on_thread};
 use super::{Slot, Undo, drain, end};
 use crate::context::Context;
 use crate::id::RoutineId;
