@@ -195,10 +195,12 @@ fn tell(hooks: &[Hook], task: &Task) {
 
 fn enter(meta: &TaskMeta<'_>) {
     let task = task_number(meta.id());
-    let taken =
-        shard(task).tasks.get_mut(&task).map(|hooked| std::mem::replace(&mut hooked.companions, Captured::none()));
-    if let Some(mut companions) = taken.filter(|taken| !taken.is_none()) {
-        companions.enter();
+    let taken = shard(task)
+        .tasks
+        .get_mut(&task)
+        .map(|hooked| (hooked.seat.id(), std::mem::replace(&mut hooked.companions, Captured::none())));
+    if let Some((routine, mut companions)) = taken.filter(|(_, taken)| !taken.is_none()) {
+        companions.enter_for(routine);
         ENTERED.with_borrow_mut(|entered| entered.push((task, companions)));
     }
 }

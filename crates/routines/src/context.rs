@@ -16,6 +16,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) const EMPTY: Context = Context { shared: None, private: None };
 
+    /// Whether nothing is bound.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared.is_none() && self.private.is_none()
+    }
+
     #[inline]
     pub(crate) fn get(&self, token: u64) -> Option<&Value> {
         let table = if key::is_never(token) { self.private.as_ref() } else { self.shared.as_ref() }?;

@@ -146,7 +146,7 @@ impl Identity {
     #[inline]
     pub(crate) fn settle(&mut self, me: (usize, usize), cx: &mut Context) {
         if let Identity::Unborn(unborn) = self {
-            if slot::take_root(me) || slot::begins_task() {
+            if slot::take_root(me) || slot::begins_task(cx.is_empty()) {
                 let left = unborn.leave(cx);
                 let companions = mem::take(&mut unborn.companions).unless_riding();
                 *self = Identity::Root { announced: unborn.announced, fresh: true, companions };

@@ -364,17 +364,25 @@ pub(crate) fn take_root((at, size): (usize, usize)) -> bool {
 /// Whether this is the first thing a task with a seat does: a wrapper polled there is the whole of that task's routine.
 /// Answers once.
 #[inline]
-pub(crate) fn begins_task() -> bool {
-    asks() && first_in_seat(|_, _| ()).is_some()
+pub(crate) fn begins_task(detached: bool) -> bool {
+    if !asks() {
+        return false;
+    }
+    // What was captured for the task is not to be kept by work that was told to keep nothing.
+    let unused = first_in_seat(|slot, _| if detached { slot.take_cx() } else { Context::EMPTY });
+    unused.map(drop).is_some()
 }
 
 /// Leaves the task to the routine that is about to run as its first thing: one task is one routine.
 #[inline]
 pub(crate) fn step_aside() {
     if asks()
-        && let Some(live) = first_in_seat(Slot::hand_over).flatten()
+        && let Some((live, unused)) = first_in_seat(Slot::hand_over)
     {
-        end(live);
+        if let Some(live) = live {
+            end(live);
+        }
+        drop(unused);
     }
 }
 
@@ -428,12 +436,12 @@ impl Slot {
         }
     }
 
-    /// Gives up being the routine of its task; returns the record.
-    fn hand_over(&self, task: u64) -> Option<Live> {
+    /// Gives up being the routine of its task; returns the record, and what was captured for it.
+    fn hand_over(&self, task: u64) -> (Option<Live>, Context) {
         let foreign = RoutineId::foreign(task).as_u64();
         self.id.set(foreign);
         self.base.set(foreign);
-        self.live.take()
+        (self.live.take(), self.take_cx())
     }
 
     /// Exchanges everything with another stack's.

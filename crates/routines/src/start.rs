@@ -126,9 +126,10 @@ impl RoutineBuilder {
 
     /// Makes a stackful coroutine a routine.
     pub fn stack(self) -> Stack {
+        let companions = if self.detached { Captured::none() } else { Captured::capture() };
         let (cx, birth) = self.birth();
         let live = slot::start(birth, cx.special());
-        Stack::new(cx, live)
+        Stack::new(cx, live, companions)
     }
 
     /// Makes the closure the whole of a thread.

@@ -553,3 +553,24 @@ fn values_are_freed_when_the_task_ends_and_clear_reaches_a_hooked_task() {
         assert_eq!(Arc::strong_count(&token), 1);
     });
 }
+
+#[test]
+fn a_detached_wrapper_in_a_hooked_task_keeps_nothing_of_the_spawner() {
+    static HELD: Local<Arc<()>> = Local::new();
+    let runtime = hooked(false, Flow::new());
+    runtime.block_on(async {
+        let held = Arc::new(());
+        let tasks = HELD.sync_scope(Arc::clone(&held), || {
+            let routine = RoutineBuilder::new(Kind::Task).detached();
+            [
+                tokio::spawn(std::future::pending::<()>().detached()),
+                tokio::spawn(routine.future(std::future::pending())),
+            ]
+        });
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(Arc::strong_count(&held), 1);
+        tasks.iter().for_each(|task| task.abort());
+    });
+}

@@ -259,5 +259,5 @@ pub(super) fn first_in_seat<R>(op: impl FnOnce(&Slot, u64) -> R) -> Option<R> {
 
 /// Forgets the seat found last: its task has ended.
 pub(super) fn forget_found() -> Option<Seat> {
-    on_thread(|thread| thread.found.try_borrow_mut().ok().and_then(|mut found| mem::replace(&mut **found, (0, None)).1))
+    on_thread(|thread| thread.found.try_borrow_mut().ok().and_then(|mut found| mem::take(&mut **found).1))
 }

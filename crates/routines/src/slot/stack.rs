@@ -5,6 +5,7 @@ use std::fmt;
 use super::life::Life;
 use super::place::{on_asked, on_thread};
 use super::{Slot, Undo, drain, end};
+use crate::companion::Captured;
 use crate::context::Context;
 use crate::id::RoutineId;
 use crate::registry::Live;
@@ -27,10 +28,11 @@ use crate::registry::Live;
 pub struct Stack {
     id: RoutineId,
     slot: Slot,
+    companions: Captured,
 }
 
 impl Stack {
-    pub(crate) fn new(cx: Context, live: Live) -> Stack {
+    pub(crate) fn new(cx: Context, live: Live, companions: Captured) -> Stack {
         let id = RoutineId::from_u64(live.id()).unwrap_or(RoutineId::MAIN);
         let slot = Slot::new();
         slot.id.set(id.as_u64());
@@ -38,7 +40,7 @@ impl Stack {
         slot.undo.set(Undo::Owned);
         slot.live.put(Some(live));
         slot.put_cx(cx);
-        Stack { id, slot }
+        Stack { id, slot, companions }
     }
 
     /// The routine's id.
@@ -63,6 +65,7 @@ impl Stack {
         self.slot.live.with(|live| live.as_ref().map(Live::running));
         on_thread(|thread| thread.slot.exchange_stack(&self.slot));
         let _resumed = Resumed(&self.slot);
+        let _riding = self.companions.ride();
         resume()
     }
 }
