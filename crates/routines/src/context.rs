@@ -13,6 +13,12 @@ pub(crate) struct Context {
     pub(crate) private: Option<Table>,
 }
 
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::snapshot::fmt_named(f, "Context", self)
+    }
+}
+
 impl Context {
     pub(crate) const EMPTY: Context = Context { shared: None, private: None };
 

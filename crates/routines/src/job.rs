@@ -124,7 +124,7 @@ where
     F: Fn(A) -> R,
 {
     let callback = Callback::new(f);
-    move |argument| callback.home.call(|| callback.work.as_ref().expect(BOUND)(argument))
+    move |argument| callback.bound.call(|| callback.work.as_ref().expect(BOUND)(argument))
 }
 
 /// As [`bind_fn`], for a callback that changes what it owns.
@@ -147,7 +147,7 @@ where
     F: FnMut(A) -> R,
 {
     let mut callback = Callback::new(f);
-    move |argument| callback.home.call(|| callback.work.as_mut().expect(BOUND)(argument))
+    move |argument| callback.bound.call(|| callback.work.as_mut().expect(BOUND)(argument))
 }
 
 const BOUND: &str = "a callback is there until it is dropped";
@@ -155,11 +155,26 @@ const BOUND: &str = "a callback is there until it is dropped";
 /// A closure that is called again and again, each time in the context it was bound in.
 struct Callback<F> {
     work: Option<F>,
-    home: Home,
+    bound: Bound,
 }
 
-/// Where a callback was bound, and with which values.
-struct Home {
+/// A context to run closures in, as often as wanted and at once on as many threads: what [`bind_fn`] is made of.
+///
+/// For a pool's own crate, whose closures come later than the context and are not `'static`.
+///
+/// ```
+/// use routines::{Bound, Local};
+///
+/// static USER: Local<&str> = Local::new();
+///
+/// let bound = USER.sync_scope("ada", Bound::here);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| assert_eq!(bound.call(|| USER.get()), Some("ada")));
+///     scope.spawn(|| assert_eq!(bound.call(|| USER.get()), Some("ada")));
+/// });
+/// ```
+#[derive(Debug)]
+pub struct Bound {
     cx: Context,
     companions: Captured,
     maker: u64,
@@ -169,16 +184,22 @@ struct Home {
 impl<F> Callback<F> {
     #[track_caller]
     fn new(work: F) -> Self {
-        let cx = Context { shared: identity::capture(), private: None };
-        let companions = Captured::capture();
-        let maker = slot::id().as_u64();
-        Callback { work: Some(work), home: Home { cx, companions, maker, location: Location::caller() } }
+        Callback { work: Some(work), bound: Bound::here() }
     }
 }
 
-impl Home {
-    /// Makes one call.
-    fn call<R>(&self, work: impl FnOnce() -> R) -> R {
+impl Bound {
+    /// Captures the context here.
+    #[track_caller]
+    pub fn here() -> Self {
+        let cx = Context { shared: identity::capture(), private: None };
+        let companions = Captured::capture();
+        Bound { cx, companions, maker: slot::id().as_u64(), location: Location::caller() }
+    }
+
+    /// Runs a closure in it, in a frame of its own: in the routine that captured it, if that calls; anywhere else as a routine
+    /// of its own, a child of that.
+    pub fn call<R>(&self, work: impl FnOnce() -> R) -> R {
         let mut cx = self.cx.clone();
         if slot::id().as_u64() == self.maker {
             let run = || {
@@ -196,12 +217,12 @@ impl Home {
 impl<F> Drop for Callback<F> {
     fn drop(&mut self) {
         let work = self.work.take();
-        let home = &mut self.home;
-        let companions = &home.companions;
+        let bound = &mut self.bound;
+        let companions = &bound.companions;
         let unbound = || {
             let _riding = companions.ride_out();
             drop(work);
         };
-        slot::run_once(&mut home.cx, unbound);
+        slot::run_once(&mut bound.cx, unbound);
     }
 }

@@ -95,7 +95,7 @@ pub use carried::StreamExt;
 pub use dump::{Dump, ParseDumpError, dump};
 pub use error::{SetError, TrySetError};
 pub use id::{ParseIdError, RoutineId};
-pub use job::{bind, bind_fn, bind_mut};
+pub use job::{Bound, bind, bind_fn, bind_mut};
 pub use key::Inherit;
 pub use local::{AnyLocal, Local};
 pub use manager::{Manager, Symbol};
