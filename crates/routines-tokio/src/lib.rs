@@ -75,6 +75,16 @@ pub use flow::{Flow, Relation, Task};
 pub use spawn::{spawn, spawn_blocking, spawn_blocking_detached, spawn_detached};
 pub use watch::watch_workers;
 
+#[cfg(feature = "macros")]
+pub use routines_tokio_macros::{main, test};
+
+/// For the attributes.
+#[doc(hidden)]
+#[cfg(feature = "macros")]
+pub mod __private {
+    pub use tokio;
+}
+
 /// The twin of [`tokio::task`]: what starts work is this crate's, everything else is tokio's own.
 pub mod task {
     pub use tokio::task::*;
@@ -158,6 +168,31 @@ impl Hasher for Number {
         self.0
     }
 }
+
+/// What the attributes refuse, each beside what it should have been.
+///
+/// ```compile_fail
+/// #[routines_tokio::main]
+/// fn main() {}
+/// ```
+/// ```compile_fail
+/// #[routines_tokio::main(flavour = "current_thread")]
+/// async fn main() {}
+/// ```
+/// ```compile_fail
+/// #[routines_tokio::main(flavor = "current_thread", worker_threads = 2)]
+/// async fn main() {}
+/// ```
+/// ```compile_fail
+/// #[routines_tokio::main(flavor = "multi_thread", flavor = "multi_thread")]
+/// async fn main() {}
+/// ```
+/// ```
+/// #[routines_tokio::main(flavor = "multi_thread", worker_threads = 2)]
+/// async fn main() {}
+/// ```
+#[cfg(all(doctest, feature = "macros"))]
+mod attributes {}
 
 /// The project's pages, whose snippets are tests.
 #[cfg(doctest)]

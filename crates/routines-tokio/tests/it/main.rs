@@ -2,6 +2,7 @@
 //! tokio's own.
 #![allow(missing_docs, reason = "a test's name is its sentence")]
 
+mod attributes;
 mod branches;
 mod cells;
 mod foreign;
