@@ -7,7 +7,9 @@ use routines_tokio::runtime::{Handle, LocalRuntime, Runtime};
 use routines_tokio::task::LocalSet;
 use tokio::runtime::{Builder, LocalOptions};
 
-/// A runtime, perhaps with a `LocalSet` around what runs on it. It has one blocking thread, and two workers if it has any.
+const WORKERS: usize = 2;
+
+/// A runtime, perhaps with a `LocalSet` around what runs on it. It has one blocking thread, and [`WORKERS`] if it has any.
 pub(crate) struct Host {
     pub(crate) name: &'static str,
     multi_thread: bool,
@@ -64,7 +66,7 @@ pub(crate) fn local_sets() -> Vec<Host> {
 fn plain(multi_thread: bool) -> (bool, Builder) {
     let mut builder = if multi_thread { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     if multi_thread {
-        builder.worker_threads(2);
+        builder.worker_threads(WORKERS);
     }
     builder.max_blocking_threads(1);
     (multi_thread, builder)
@@ -140,26 +142,26 @@ impl Host {
 
     /// Occupies all its threads but that of `block_on`, until the gate is dropped.
     pub(crate) fn close(&self) -> Gate {
-        let (closed, is_closed) = channel();
-        let mut gate = Gate(Vec::new());
-        for worker in 0..if self.multi_thread { 3 } else { 1 } {
-            let (open, opens) = channel::<()>();
-            gate.0.push(open);
-            let closed = closed.clone();
-            let wait = move || {
-                closed.send(()).expect("the test waits");
-                let _ = opens.recv();
-            };
-            let handle: &tokio::runtime::Handle = &self.handle;
-            if worker == 0 {
-                drop(handle.spawn_blocking(wait));
-            } else {
-                drop(handle.spawn(async move { wait() }));
-            }
+        let handle: &tokio::runtime::Handle = &self.handle;
+        let mut gate = Gate(vec![occupy(|wait| drop(handle.spawn_blocking(wait)))]);
+        for _ in 0..if self.multi_thread { WORKERS } else { 0 } {
+            // One after the other: a worker that is blocked may have taken a second task with the first.
+            gate.0.push(occupy(|wait| drop(handle.spawn(async { wait() }))));
         }
-        gate.0.iter().for_each(|_| is_closed.recv().expect("each says so"));
         gate
     }
+}
+
+/// Starts a wait on some thread; it lasts until the sender is dropped.
+fn occupy(start: impl FnOnce(Box<dyn FnOnce() + Send>)) -> Sender<()> {
+    let (closed, is_closed) = channel();
+    let (open, opens) = channel::<()>();
+    start(Box::new(move || {
+        closed.send(()).expect("the test waits");
+        let _ = opens.recv();
+    }));
+    is_closed.recv().expect("it says so");
+    open
 }
 
 /// Keeps a host's threads busy.
