@@ -106,13 +106,12 @@ fn tasks_of_a_set_that_loses_a_select_are_aborted_inside_their_contexts() {
         let witnesses = Seen::default();
         runtime.block_on(KEY.scope(1, async {
             let (ended, ends) = oneshot::channel::<()>();
-            let witness = Witness(Arc::clone(&witnesses));
+            // Dropped in this order: the witness has spoken when the channel closes.
+            let held = (Witness(Arc::clone(&witnesses)), ended);
             let fan_out = async {
                 let mut set = JoinSet::new();
                 set.spawn(async move {
-                    // Locals are dropped in reverse: the witness has spoken when the channel closes.
-                    let _ended = ended;
-                    let _witness = witness;
+                    let _held = held;
                     pending::<()>().await;
                 });
                 while set.join_next().await.is_some() {}

@@ -9,6 +9,7 @@ use tokio::task::JoinError;
 
 use crate::hosts::Host;
 use crate::support::{current_thread, panic_of};
+use crate::ways::FILE;
 use crate::work::{LINEAGE, Lineage, PRIVATE, SHARED, Seen, Started, Work, children, look};
 
 type Start = fn(&Host, Work) -> Started;
@@ -104,6 +105,8 @@ pub(crate) fn it_is_one_routine_from_the_call_to_the_end(way: &Way) {
             let started = start(&host, Work::of(act));
             let listed = children(parent);
             assert_eq!(listed.len(), 1, "{}: before it runs", host.name);
+            let line = listed[0].spawned_at.as_deref();
+            assert!(line.is_some_and(|line| line.starts_with(FILE)), "{}: {line:?}", host.name);
             drop(gate);
             let seen = started.join.await.expect("no panic");
             let expected = (listed[0].id, Some(parent), way.kind);

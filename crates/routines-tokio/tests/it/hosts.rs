@@ -7,6 +7,9 @@ use routines_tokio::runtime::{Handle, LocalRuntime, Runtime};
 use routines_tokio::task::LocalSet;
 use tokio::runtime::{Builder, LocalOptions};
 
+/// The file of the lines that occupy threads.
+pub(crate) const FILE: &str = file!();
+
 const WORKERS: usize = 2;
 
 /// A runtime, perhaps with a `LocalSet` around what runs on it. It has one blocking thread, and [`WORKERS`] if it has any.

@@ -11,8 +11,8 @@ use routines::{Inherit, Kind, Local, RoutineId, RoutineInfo};
 use routines_tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet, yield_now};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::hosts;
 use crate::support::current_thread;
-use crate::ways::FILE;
 
 pub(crate) static SHARED: Local<u32> = Local::new();
 pub(crate) static PRIVATE: Local<u32> = Local::new().inherit(Inherit::Never);
@@ -63,10 +63,10 @@ pub(crate) fn look() -> Seen {
     }
 }
 
-/// The live routines that `parent` has started by the functions under test: their lines are those of the table.
+/// The live routines that `parent` has started, but for those that occupy its host's threads.
 pub(crate) fn children(parent: RoutineId) -> Vec<RoutineInfo> {
-    let started_here = |info: &RoutineInfo| info.spawned_at.as_deref().is_some_and(|at| at.starts_with(FILE));
-    routines::all().into_iter().filter(|info| info.parent == Some(parent) && started_here(info)).collect()
+    let occupies = |info: &RoutineInfo| info.spawned_at.as_deref().is_some_and(|at| at.starts_with(hosts::FILE));
+    routines::all().into_iter().filter(|info| info.parent == Some(parent) && !occupies(info)).collect()
 }
 
 /// What to do: a task does it at each of several polls, a job once.
