@@ -209,7 +209,7 @@ pub(crate) fn start(host: &Arc<Host>, way: Way, unit: Unit) -> Started {
             routines::thread::scope(|scope| drop(scope.spawn(|| contained(unit)).join()));
             Started::Done
         }
-        Way::Rayon => told(|work| rayon::spawn(work), routines::bind(|| contained(unit))),
+        Way::Rayon => told(rayon::spawn, routines::bind(|| contained(unit))),
         Way::Pool => told(|work| host.pool.execute(work), routines::bind(|| contained(unit))),
         Way::Crossbeam => {
             let job = routines::bind(|| contained(unit));

@@ -205,7 +205,7 @@ fn a_guard_in_a_hooked_task_does_not_reach_its_neighbours() {
 }
 
 /// Says what it sees when it is dropped.
-struct Witness(Arc<Mutex<Vec<(RoutineId, Option<String>)>>>);
+struct Witness(Seen);
 
 impl Drop for Witness {
     fn drop(&mut self) {
