@@ -574,3 +574,75 @@ fn a_detached_wrapper_in_a_hooked_task_keeps_nothing_of_the_spawner() {
         tasks.iter().for_each(|task| task.abort());
     });
 }
+
+/// A value whose destructor looks around: it must find the task it is dropped in, whatever freed it.
+struct Looks(Seen);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        COUNT.set(COUNT.get().unwrap_or(0) + 1);
+        self.0.lock().unwrap().push((routines::id(), USER.get()));
+    }
+}
+
+#[test]
+fn destructors_run_when_the_task_can_be_used_again_whatever_frees_a_value() {
+    static ONE: Local<Arc<Looks>> = Local::new();
+    static NAMED: Local<Arc<Looks>> = Local::new().inherit(Inherit::Never);
+    static MANY: [Local<u64>; 40] = [const { Local::new() }; 40];
+    on_each(async || {
+        let seen = Seen::default();
+        let looks = || Arc::new(Looks(Arc::clone(&seen)));
+        let values: Vec<_> = (0..12).map(|_| looks()).collect();
+        let log = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut values = values.into_iter();
+            let mut next = || values.next().unwrap();
+            let id = routines::id();
+            let mut freed = 0;
+            let mut check = |more: usize, what: &str| {
+                freed += more;
+                assert_eq!(log.lock().unwrap().len(), freed, "{what}");
+            };
+            ONE.set(next());
+            ONE.set(next());
+            check(1, "set over it");
+            ONE.remove();
+            check(1, "removed");
+            ONE.sync_scope(next(), || ());
+            check(1, "a scope's end");
+            ONE.sync_scope(next(), || drop(ONE.set(next())));
+            check(2, "set in a scope, and the scope's end");
+            NAMED.set(next());
+            NAMED.set(next());
+            check(1, "a private one");
+            ONE.set(next());
+            routines::flush();
+            check(2, "flushed");
+            USER.set("ada".to_owned());
+            // Many values, captured: the table is copied, and replaced values die with the snapshot.
+            MANY.iter().for_each(|key| drop(key.set(1)));
+            ONE.set(next());
+            let snapshot = Snapshot::capture();
+            ONE.set(next());
+            MANY.iter().for_each(|key| drop(key.set(2)));
+            drop(snapshot);
+            MANY[0].sync_scope(3, || ());
+            MANY[0].set(4);
+            yield_now().await;
+            check(1, "replaced after a capture");
+            ONE.clear();
+            MANY[0].sync_scope(3, || ());
+            USER.scope("ada".to_owned(), yield_now()).await;
+            check(1, "cleared");
+            ONE.set(next());
+            assert!(COUNT.get().is_some());
+            let log = log.lock().unwrap();
+            assert!(log.iter().all(|(seen, _)| *seen == id), "{log:?}");
+            // Those that were flushed saw what a flush leaves.
+            assert_eq!(log.iter().filter(|(_, user)| user.as_deref() != Some("ada")).count(), 2, "{log:?}");
+        });
+        let result = task.await;
+        assert!(result.is_ok(), "{:?}", seen.lock().unwrap());
+    });
+}
