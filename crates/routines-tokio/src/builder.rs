@@ -67,7 +67,8 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task(self.how, future, |task| named(self.how.name).spawn(task))
+        let (task, _wrapped) = task(self.how, future);
+        named(self.how.name).spawn(task)
     }
 
     /// As [`spawn`](crate::spawn), on this runtime.
@@ -81,7 +82,8 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task(self.how, future, |task| named(self.how.name).spawn_on(task, handle))
+        let (task, _wrapped) = task(self.how, future);
+        named(self.how.name).spawn_on(task, handle)
     }
 
     /// As [`spawn_local`](crate::task::spawn_local).
@@ -99,7 +101,8 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        task(self.how, future, |task| named(self.how.name).spawn_local(task))
+        let (task, _wrapped) = task(self.how, future);
+        named(self.how.name).spawn_local(task)
     }
 
     /// As [`spawn_local`](crate::task::spawn_local), on this `LocalSet`.
@@ -113,7 +116,8 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        task(self.how, future, |task| named(self.how.name).spawn_local_on(task, local_set))
+        let (task, _wrapped) = task(self.how, future);
+        named(self.how.name).spawn_local_on(task, local_set)
     }
 
     /// As [`spawn_blocking`](crate::spawn_blocking).

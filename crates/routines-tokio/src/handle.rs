@@ -60,7 +60,8 @@ impl Handle {
             F::Output: Send + 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn(task)
         }
 
         /// Runs a closure on the runtime's blocking pool, with the current context.

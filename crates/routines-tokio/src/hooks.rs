@@ -91,16 +91,21 @@ thread_local! {
     static ENTERED: RefCell<Vec<(u64, Captured)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes a spawn whose future is a routine of its own making: the hook leaves it alone.
-pub(crate) fn wrapped<R>(spawn: impl FnOnce() -> R) -> R {
-    struct Reset(bool);
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            WRAPPED.set(self.0);
-        }
+/// While it lives, the next spawn is one whose future is a routine of its own making: the hook leaves it alone.
+pub(crate) struct Wrapped {
+    outer: bool,
+}
+
+impl Wrapped {
+    pub(crate) fn begin() -> Self {
+        Wrapped { outer: WRAPPED.replace(true) }
     }
-    let _reset = Reset(WRAPPED.replace(true));
-    spawn()
+}
+
+impl Drop for Wrapped {
+    fn drop(&mut self) {
+        WRAPPED.set(self.outer);
+    }
 }
 
 /// One set of hooks, which belongs to a runtime and all its handles.

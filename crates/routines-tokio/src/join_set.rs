@@ -54,7 +54,8 @@ impl<T: 'static> JoinSet<T> {
             T: Send,
         }
         with how {
-            task(how, future, |task| self.0.spawn(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn(task)
         }
 
         /// Spawns a task on this runtime, with the current context.
@@ -64,7 +65,8 @@ impl<T: 'static> JoinSet<T> {
             T: Send,
         }
         with how {
-            task(how, future, |task| self.0.spawn_on(task, handle))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_on(task, handle)
         }
 
         /// Spawns a task on the current `LocalSet` or `LocalRuntime`, with the current context.
@@ -77,7 +79,8 @@ impl<T: 'static> JoinSet<T> {
             F: Future<Output = T> + 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_local(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_local(task)
         }
 
         /// Spawns a task on this `LocalSet`, with the current context.
@@ -86,7 +89,8 @@ impl<T: 'static> JoinSet<T> {
             F: Future<Output = T> + 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_local_on(task, local_set))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_local_on(task, local_set)
         }
 
         /// Runs a closure on the blocking pool, with the current context.
@@ -241,7 +245,8 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        task(self.how, future, |task| named_in(self.set, self.how.name).spawn(task))
+        let (task, _wrapped) = task(self.how, future);
+        named_in(self.set, self.how.name).spawn(task)
     }
 
     /// As [`JoinSet::spawn_on`].
@@ -255,7 +260,8 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        task(self.how, future, |task| named_in(self.set, self.how.name).spawn_on(task, handle))
+        let (task, _wrapped) = task(self.how, future);
+        named_in(self.set, self.how.name).spawn_on(task, handle)
     }
 
     /// As [`JoinSet::spawn_local`].
@@ -272,7 +278,8 @@ impl<'a, T: 'static> Builder<'a, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        task(self.how, future, |task| named_in(self.set, self.how.name).spawn_local(task))
+        let (task, _wrapped) = task(self.how, future);
+        named_in(self.set, self.how.name).spawn_local(task)
     }
 
     /// As [`JoinSet::spawn_local_on`].
@@ -285,7 +292,8 @@ impl<'a, T: 'static> Builder<'a, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        task(self.how, future, |task| named_in(self.set, self.how.name).spawn_local_on(task, local_set))
+        let (task, _wrapped) = task(self.how, future);
+        named_in(self.set, self.how.name).spawn_local_on(task, local_set)
     }
 
     /// As [`JoinSet::spawn_blocking`].

@@ -45,7 +45,8 @@ impl LocalSet {
             F::Output: 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_local(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_local(task)
         }
     }
 }

@@ -7,7 +7,11 @@ pub(crate) fn find(_task: u64) -> Option<Seat> {
     None
 }
 
-/// Makes a spawn whose future is a routine of its own making.
-pub(crate) fn wrapped<R>(spawn: impl FnOnce() -> R) -> R {
-    spawn()
+/// Stands around a spawn whose future is a routine of its own making.
+pub(crate) struct Wrapped;
+
+impl Wrapped {
+    pub(crate) fn begin() -> Self {
+        Wrapped
+    }
 }

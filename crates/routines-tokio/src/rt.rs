@@ -56,7 +56,8 @@ impl Runtime {
             F::Output: Send + 'static,
         }
         with how {
-            task(how, future, |task| self.runtime.spawn(task))
+            let (task, _wrapped) = task(how, future);
+            self.runtime.spawn(task)
         }
 
         /// Runs a closure on the runtime's blocking pool, with the current context.
@@ -144,7 +145,8 @@ impl LocalRuntime {
             F::Output: 'static,
         }
         with how {
-            task(how, future, |task| self.runtime.spawn_local(task))
+            let (task, _wrapped) = task(how, future);
+            self.runtime.spawn_local(task)
         }
 
         /// Runs a closure on the runtime's blocking pool, with the current context.

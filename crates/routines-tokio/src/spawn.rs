@@ -34,7 +34,8 @@ twins! {
         F::Output: Send + 'static,
     }
     with how {
-        task(how, future, |task| tokio::spawn(task))
+        let (task, _wrapped) = task(how, future);
+        tokio::spawn(task)
     }
 
     /// Spawns a task that inherits the current context and stays on this thread; otherwise [`tokio::task::spawn_local`].
@@ -62,7 +63,8 @@ twins! {
         F::Output: 'static,
     }
     with how {
-        task(how, future, |task| tokio::task::spawn_local(task))
+        let (task, _wrapped) = task(how, future);
+        tokio::task::spawn_local(task)
     }
 
     /// Runs a closure on the blocking pool with the current context; otherwise [`tokio::task::spawn_blocking`].

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use routines::{Carried, Kind, RoutineBuilder};
 
-use crate::hooks;
+use crate::hooks::Wrapped;
 use crate::policy::Relation;
 
 /// What the code that starts work says of it.
@@ -34,12 +34,13 @@ impl How<'_> {
     }
 }
 
-/// Makes the future a routine, and gives it to one of tokio's functions.
+/// Makes the future a routine, to be given to one of tokio's functions while the second lives.
+///
+/// It is given by the user's callee itself, not by a closure passed here: so tokio learns the line of the user too.
 #[inline]
 #[track_caller]
-pub(crate) fn task<F: Future, H>(how: How<'_>, future: F, spawn: impl FnOnce(Carried<F>) -> H) -> H {
-    let routine = how.routine(Kind::Task).future(future);
-    hooks::wrapped(|| spawn(routine))
+pub(crate) fn task<F: Future>(how: How<'_>, future: F) -> (Carried<F>, Wrapped) {
+    (how.routine(Kind::Task).future(future), Wrapped::begin())
 }
 
 /// Makes the closure a routine, for the blocking pool.

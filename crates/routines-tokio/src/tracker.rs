@@ -51,7 +51,8 @@ impl TaskTracker {
             F::Output: Send + 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn(task)
         }
 
         /// Spawns a task on this runtime, with the current context.
@@ -61,7 +62,8 @@ impl TaskTracker {
             F::Output: Send + 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_on(task, handle))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_on(task, handle)
         }
 
         /// Spawns a task on the current `LocalSet` or `LocalRuntime`, with the current context.
@@ -75,7 +77,8 @@ impl TaskTracker {
             F::Output: 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_local(task))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_local(task)
         }
 
         /// Spawns a task on this `LocalSet`, with the current context.
@@ -85,7 +88,8 @@ impl TaskTracker {
             F::Output: 'static,
         }
         with how {
-            task(how, future, |task| self.0.spawn_local_on(task, local_set))
+            let (task, _wrapped) = task(how, future);
+            self.0.spawn_local_on(task, local_set)
         }
 
         /// Runs a closure on the blocking pool, with the current context.

@@ -213,8 +213,8 @@ pub(crate) fn started_outside_a_runtime_it_is_dropped_inside_its_context(way: &W
     let parent = routines::id();
     way.on_each(|host, start, expected| {
         let (work, mut report) = Work::witnessed();
-        let (message, ..) = panic_of(|| start(&host, work));
-        assert!(message.contains("runtime"), "{}: {message}", host.name);
+        let (message, file, _) = panic_of(|| start(&host, work));
+        assert!(message.contains("runtime") && file == FILE, "{}: {message} at {file}", host.name);
         assert!(!report.ran(), "{}", host.name);
         assert_eq!(report.dropped_in(parent), expected, "{}", host.name);
     });

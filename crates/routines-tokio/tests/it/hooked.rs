@@ -415,6 +415,27 @@ fn the_users_own_hooks_run_beside_ours_and_see_the_routine() {
 }
 
 #[test]
+fn hooks_are_told_the_users_line_of_wrapped_spawns_too() {
+    let files = Arc::new(Mutex::new(HashSet::new()));
+    let flow = {
+        let files = Arc::clone(&files);
+        Flow::new().on_task_spawn(move |task| _ = files.lock().unwrap().insert(task.spawned_at().file()))
+    };
+    let runtime = routines_tokio::runtime::Runtime::from(hooked(false, flow));
+    runtime.block_on(async {
+        let mut set = routines_tokio::task::JoinSet::new();
+        set.spawn(async {});
+        set.build_task().name("named").spawn(async {}).unwrap();
+        set.join_all().await;
+        routines_tokio::spawn(async {}).await.unwrap();
+        routines_tokio::task::TaskTracker::new().spawn_detached(async {}).await.unwrap();
+        routines_tokio::runtime::Handle::current().spawn(async {}).await.unwrap();
+        runtime.spawn(async {}).await.unwrap();
+    });
+    assert_eq!(*files.lock().unwrap(), HashSet::from([file!()]));
+}
+
+#[test]
 fn places_and_callbacks_decide_who_inherits() {
     let here = file!();
     let name = here.rsplit('/').next().unwrap();
@@ -645,4 +666,21 @@ fn destructors_run_when_the_task_can_be_used_again_whatever_frees_a_value() {
         let result = task.await;
         assert!(result.is_ok(), "{:?}", seen.lock().unwrap());
     });
+}
+
+#[test]
+fn the_line_of_a_wrapped_spawn_is_the_users_also_for_tokio() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&lines);
+    let runtime = hooked(false, Flow::new().on_task_spawn(move |task| told.lock().unwrap().push(task.spawned_at())));
+    let here = runtime.block_on(async {
+        routines_tokio::spawn(async {}).await.unwrap();
+        let mut set = routines_tokio::task::JoinSet::new();
+        set.spawn(async {});
+        set.join_all().await;
+        std::panic::Location::caller()
+    });
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line.file() == here.file()), "{lines:?}");
 }
