@@ -656,9 +656,10 @@ impl Slot {
         (closed, self.saved.take(), held)
     }
 
-    /// Takes everything out.
-    fn dismantle(&self) -> (Context, Option<Box<Frames>>) {
+    /// Takes everything out, the empty list of guards too.
+    fn dismantle(&self) -> (Context, Option<Box<Frames>>, Vec<Held>) {
         let open = self.has_guards(0) || self.undo.get() == Undo::Saved;
-        (self.take_cx(), open.then(|| Box::new(self.dismantle_frames())))
+        let frames = open.then(|| Box::new(self.dismantle_frames()));
+        (self.take_cx(), frames, mem::take(&mut **self.held.borrow_mut()))
     }
 }
