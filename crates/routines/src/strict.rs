@@ -161,6 +161,8 @@ pub struct Watch {
 
 impl Watch {
     /// Leaves out lost contexts whose backtrace has this text in it: a crate or a function that is known to need none.
+    ///
+    /// An optimised build without debug information has no names for what it inlined.
     pub fn allow(mut self, text: impl Into<String>) -> Self {
         self.allowed.push(text.into());
         self
