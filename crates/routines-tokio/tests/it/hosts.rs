@@ -1,7 +1,8 @@
 //! Owns the runtimes on which each way of starting work has to keep its promises.
 
 use std::future::Future;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use routines_tokio::runtime::{Handle, LocalRuntime, Runtime};
 use routines_tokio::task::LocalSet;
@@ -146,25 +147,35 @@ impl Host {
     /// Occupies all its threads but that of `block_on`, until the gate is dropped.
     pub(crate) fn close(&self) -> Gate {
         let handle: &tokio::runtime::Handle = &self.handle;
-        let mut gate = Gate(vec![occupy(|wait| drop(handle.spawn_blocking(wait)))]);
+        let nudge = || drop(handle.spawn(async {}));
+        let mut gate = Gate(vec![occupy(|wait| drop(handle.spawn_blocking(wait)), || ())]);
         for _ in 0..if self.multi_thread { WORKERS } else { 0 } {
             // One after the other: a worker that is blocked may have taken a second task with the first.
-            gate.0.push(occupy(|wait| drop(handle.spawn(async { wait() }))));
+            gate.0.push(occupy(|wait| drop(handle.spawn(async { wait() })), nudge));
         }
         gate
     }
 }
 
 /// Starts a wait on some thread; it lasts until the sender is dropped.
-fn occupy(start: impl FnOnce(Box<dyn FnOnce() + Send>)) -> Sender<()> {
+///
+/// A worker about to sleep may overlook a task, since another is awake to take it. If that one is blocked, the next spawn
+/// wakes the sleeper: so there is a `nudge` for as long as nobody takes it.
+fn occupy(start: impl FnOnce(Box<dyn FnOnce() + Send>), nudge: impl Fn()) -> Sender<()> {
     let (closed, is_closed) = channel();
     let (open, opens) = channel::<()>();
     start(Box::new(move || {
         closed.send(()).expect("the test waits");
         let _ = opens.recv();
     }));
-    is_closed.recv().expect("it says so");
-    open
+    for _ in 0..10_000 {
+        match is_closed.recv_timeout(Duration::from_millis(10)) {
+            Err(RecvTimeoutError::Timeout) => nudge(),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Ok(()) => return open,
+        }
+    }
+    panic!("no thread took the wait");
 }
 
 /// Keeps a host's threads busy.
