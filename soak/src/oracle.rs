@@ -71,8 +71,12 @@ impl Expected {
 
     /// Binds a key, here and in the model, until the frame ends.
     pub(crate) fn set(&mut self, key: usize, number: u64) {
-        KEYS[key].set(Counted::new(number));
-        self.0[key] = Some(number);
+        if KEYS[key].try_set(Counted::new(number)).is_ok() {
+            self.0[key] = Some(number);
+        } else {
+            // A task without a context of its own is refused, and there are such tasks without hooks only.
+            assert!(!routines_tokio::Flow::is_supported(), "a hooked task was refused a value");
+        }
     }
 
     /// Unbinds a key, here and in the model.
