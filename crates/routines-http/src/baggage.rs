@@ -1,0 +1,1 @@
+//! Owns the W3C `baggage` header.

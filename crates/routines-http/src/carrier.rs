@@ -1,0 +1,1 @@
+//! Owns carriers: whatever has headers, or something like them.

@@ -1,0 +1,1 @@
+//! Owns the id a request is known by in logs.

@@ -1,0 +1,1 @@
+//! Owns how the remaining time is written in headers.

@@ -1,0 +1,1 @@
+//! Owns the W3C `traceparent` header: trace and span ids, flags.

@@ -1,0 +1,1 @@
+//! Owns the binary of this crate's tests.
