@@ -1,0 +1,60 @@
+//! Owns which token is current: a derived local of the core, like any user's.
+
+use std::sync::OnceLock;
+
+use routines::Local;
+
+use crate::token::Token;
+
+static CURRENT: Local<Ambient> = Local::new().derive(Ambient::derive);
+
+/// The cancellation of one routine. Its own node is made when somebody needs it: most routines start nothing and cancel nothing,
+/// and only look whether they are cancelled from above.
+pub(crate) struct Ambient {
+    own: OnceLock<Token>,
+    above: Option<Token>,
+}
+
+impl Ambient {
+    pub(crate) fn of(token: Token) -> Ambient {
+        Ambient { own: OnceLock::from(token), above: None }
+    }
+
+    /// Of work that nothing cancels.
+    pub(crate) fn nothing() -> Ambient {
+        Ambient { own: OnceLock::new(), above: None }
+    }
+
+    /// A child routine's: below this one's own, so that whoever cancels this routine reaches what it started.
+    fn derive(parent: &Ambient) -> Ambient {
+        Ambient { own: OnceLock::new(), above: parent.own() }
+    }
+
+    /// This routine's own token.
+    fn own(&self) -> Option<Token> {
+        match self.own.get() {
+            Some(own) => Some(own.clone()),
+            None => self.above.as_ref().map(|above| self.own.get_or_init(|| above.child()).clone()),
+        }
+    }
+
+    /// The token that tells what this routine has to know: its own, or the one above while it has none.
+    fn nearest(&self) -> Option<&Token> {
+        self.own.get().or(self.above.as_ref())
+    }
+}
+
+/// The key, to bind something in.
+pub(crate) fn key() -> &'static Local<Ambient> {
+    &CURRENT
+}
+
+/// The current routine's own token.
+pub(crate) fn own() -> Option<Token> {
+    CURRENT.with(Ambient::own).flatten()
+}
+
+/// Looks at what cancels the current routine.
+pub(crate) fn look<R>(look: impl FnOnce(&Token) -> R) -> Option<R> {
+    CURRENT.with(|ambient| ambient.nearest().map(look)).flatten()
+}
