@@ -1,0 +1,154 @@
+//! Owns the client's side: what the current routine carries goes along, and a call ends when nobody waits for it any more.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Request;
+use pin_project_lite::pin_project;
+use routines_cancel::{Cause, UntilCancelled, until_cancelled};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::deadline::is_grpc;
+use crate::destination::Destination;
+use crate::propagation::Propagation;
+
+/// Sends what the current routine carries along with each request: a tower layer for hyper's and tonic's clients, and any other.
+///
+/// A request whose time is up, or whose routine is cancelled, fails before it is sent; one that is under way then is dropped,
+/// which closes its connection or stream and so tells the server. The error is the [`Cause`], boxed.
+///
+/// A request with a `grpc-timeout` or a deadline header of its own keeps it if that is earlier.
+///
+/// ```
+/// use http::{Request, Response};
+/// use routines::Local;
+/// use routines_http::{ClientLayer, Propagation, REQUEST_ID, RequestId};
+/// use tower::{Layer, Service, ServiceExt, service_fn};
+///
+/// # futures_util::future::FutureExt::now_or_never(async {
+/// # let transport = service_fn(async |request: Request<()>| Ok::<_, std::io::Error>(Response::new(request)));
+/// let client = ClientLayer::new(&Propagation::new()).layer(transport);
+/// let id = RequestId::parse("req-7").unwrap();
+/// let call = client.oneshot(Request::get("http://stock/").body(()).unwrap());
+/// let sent = REQUEST_ID.scope(id, call).await.unwrap();
+/// assert_eq!(sent.body().headers()["x-request-id"], "req-7");
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientLayer {
+    propagation: Propagation,
+    host: Option<String>,
+}
+
+impl ClientLayer {
+    /// A layer that sends on what this propagation agrees to. Which host a request goes to is read from its URI.
+    pub fn new(propagation: &Propagation) -> Self {
+        ClientLayer { propagation: propagation.clone(), host: None }
+    }
+
+    /// Says which host requests go to, where their URIs do not: as over tonic's channels.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    fn prepare<B>(&self, request: &mut Request<B>) -> Result<(), Cause> {
+        let mut to = match (&self.host, request.uri().host()) {
+            (Some(host), _) => Destination::host(host),
+            (None, Some(host)) => Destination::host(host),
+            (None, None) => Destination::unknown(),
+        };
+        if is_grpc(request.headers()) {
+            to = to.grpc();
+        }
+        let own = self.propagation.own_timeout(request.headers(), &to);
+        self.propagation.inject_within(request.headers_mut(), &to, own)
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = Client<S>;
+
+    fn layer(&self, inner: S) -> Client<S> {
+        Client { inner, layer: self.clone() }
+    }
+}
+
+/// The service [`ClientLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct Client<S> {
+    inner: S,
+    layer: ClientLayer,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl<S, B> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = CallFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.layer.prepare(&mut request) {
+            Ok(()) => CallFuture::Sent { call: until_cancelled(self.inner.call(request)) },
+            Err(cause) => CallFuture::Refused { cause: Some(cause) },
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Client`].
+    #[project = Step]
+    #[must_use = "a future does nothing until it is awaited"]
+    pub enum CallFuture<F> {
+        /// On its way.
+        #[doc(hidden)]
+        Sent {
+            #[pin]
+            call: UntilCancelled<F>,
+        },
+        /// Not sent.
+        #[doc(hidden)]
+        Refused { cause: Option<Cause> },
+    }
+}
+
+impl<F, R, E> Future for CallFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<R, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Step::Sent { call } => call.poll(cx).map(|result| match result {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => Err(error.into()),
+                Err(cause) => Err(cause.into()),
+            }),
+            Step::Refused { cause } => {
+                let cause = cause.take().expect("a future that was done is not polled again");
+                Poll::Ready(Err(cause.into()))
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for CallFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallFuture").finish_non_exhaustive()
+    }
+}
