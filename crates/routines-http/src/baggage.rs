@@ -430,16 +430,16 @@ fn whole_members(line: &[u8], room: usize) -> &[u8] {
 
 /// Properties without white space and empty ones, divided by `;`.
 fn checked_properties(text: &[u8]) -> Result<String, BaggageError> {
-    let mut properties = Vec::new();
+    let mut properties = String::new();
     for property in text.split(|byte| *byte == b';').map(trim).filter(|property| !property.is_empty()) {
         let (key, value) = split_once(property, b'=').map_or((property, None), |(key, value)| (key, Some(value)));
-        let key = token(trim(key)).map_err(|_| BaggageError::Property)?;
-        properties.push(match value {
-            None => key.to_owned(),
-            Some(value) => format!("{key}={}", octets(trim(value)).ok_or(BaggageError::Property)?),
-        });
+        let semicolon = if properties.is_empty() { "" } else { ";" };
+        properties.extend([semicolon, token(trim(key)).map_err(|_| BaggageError::Property)?]);
+        if let Some(value) = value {
+            properties.extend(["=", octets(trim(value)).ok_or(BaggageError::Property)?]);
+        }
     }
-    Ok(properties.join(";"))
+    Ok(properties)
 }
 
 /// A name, as RFC 7230 defines tokens.
