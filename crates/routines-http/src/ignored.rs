@@ -30,12 +30,15 @@ pub struct Ignored {
     pub deadline: u64,
     /// Values of declared keys that their codec did not read: they are unbound.
     pub value: u64,
+    /// Values that went beyond the limits of the `baggage` header and were not sent: whoever has more than eight kilobytes of them
+    /// keeps them elsewhere, and sends a key.
+    pub unsent: u64,
 }
 
 impl Ignored {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.traceparent + self.tracestate + self.baggage + self.request_id + self.deadline + self.value
+        self.traceparent + self.tracestate + self.baggage + self.request_id + self.deadline + self.value + self.unsent
     }
 }
 
@@ -47,6 +50,7 @@ pub(crate) struct Counters {
     pub(crate) request_id: Counter,
     pub(crate) deadline: Counter,
     pub(crate) value: Counter,
+    pub(crate) unsent: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +80,7 @@ impl Counters {
             request_id: self.request_id.get(),
             deadline: self.deadline.get(),
             value: self.value.get(),
+            unsent: self.unsent.get(),
         }
     }
 }

@@ -8,6 +8,7 @@ use routines::{Bindings, Carried, FutureExt};
 use routines_cancel::{Token, with_cancel, with_timeout};
 
 use crate::key::Key;
+use crate::propagation::PASSING;
 use crate::request_id::RequestId;
 use crate::trace::TraceContext;
 
@@ -78,6 +79,9 @@ impl Incoming {
     pub(crate) fn open<R>(&self, token: &Token, f: impl FnOnce() -> R) -> R {
         self.bindings.sync_scope(|| {
             self.absent.iter().for_each(|key| key.unbind());
+            if !self.bindings.contains(&PASSING) {
+                PASSING.remove();
+            }
             token.sync_scope(f)
         })
     }

@@ -43,10 +43,13 @@ mod client;
 #[cfg(feature = "tower")]
 mod deadline;
 mod destination;
+mod extract;
 #[cfg(all(feature = "tower", feature = "tokio"))]
 mod finish;
+mod headers;
 mod ignored;
 mod incoming;
+mod inject;
 mod key;
 mod propagation;
 pub mod request_id;
@@ -67,7 +70,7 @@ pub use finish::{Finish, FinishFuture, FinishLayer};
 pub use ignored::Ignored;
 pub use incoming::Incoming;
 pub use key::Propagated;
-pub use propagation::{Propagation, REQUEST_ID, TRACE};
+pub use propagation::{KeyError, Propagation, REQUEST_ID, TRACE};
 pub use request_id::RequestId;
 #[cfg(feature = "tower")]
 pub use server::{Caller, ResponseBody, ResponseFuture, Server, ServerLayer, Trust, let_client_leave};

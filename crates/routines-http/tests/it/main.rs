@@ -9,5 +9,6 @@ mod formats_request_id;
 mod formats_timeout;
 mod formats_trace;
 mod formats_trace_state;
+mod propagation;
 mod server;
 mod support;

@@ -1,0 +1,129 @@
+//! Owns sending on: what the current routine carries, as far as the destination may have it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderName;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use routines_cancel::Cause;
+
+use crate::baggage::Baggage;
+use crate::carrier::Inject;
+use crate::destination::{DeadlineForm, Destination};
+use crate::headers::{BAGGAGE, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, TRACEPARENT, TRACESTATE};
+use crate::key::Place;
+use crate::propagation::{PASSING, Propagation, REQUEST_ID, TRACE};
+use crate::timeout::{grpc_timeout, millis};
+
+/// Headers whose values need them are written with everything but visible ASCII escaped, and `%`.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+impl Propagation {
+    /// Writes what the current routine carries, as far as the destination may have it.
+    ///
+    /// Headers of the same names are replaced. The time left is what is left now; at least a millisecond is written.
+    ///
+    /// # Errors
+    ///
+    /// If the routine is cancelled or has no time left: what asks should not be sent. Nothing was written then.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::time::Duration;
+    /// use routines_cancel::{Cause, with_timeout};
+    /// use routines_http::{Destination, Propagation};
+    ///
+    /// let refused = with_timeout(Duration::ZERO)
+    ///     .sync_scope(|| Propagation::new().inject(&mut HashMap::<String, String>::new(), &Destination::unknown()));
+    /// assert!(matches!(refused, Err(Cause::DeadlineExceeded)));
+    /// ```
+    pub fn inject<C: Inject + ?Sized>(&self, carrier: &mut C, to: &Destination) -> Result<(), Cause> {
+        self.inject_within(carrier, to, None)
+    }
+
+    /// As [`inject`](Self::inject), with no more time than `limit`.
+    pub(crate) fn inject_within<C: Inject + ?Sized>(
+        &self,
+        carrier: &mut C,
+        to: &Destination,
+        limit: Option<Duration>,
+    ) -> Result<(), Cause> {
+        let left = time_left()?;
+        if let Some(left) = [left, limit].into_iter().flatten().min() {
+            let (name, text) = self.deadline(left, to.deadline);
+            put(carrier, &name, Some(&text));
+        }
+        if let Some(id) = REQUEST_ID.get() {
+            put(carrier, &REQUEST_ID_HEADER, Some(id.as_str()));
+        }
+        if let Some(trace) = TRACE.get() {
+            put(carrier, &TRACEPARENT, Some(&trace.traceparent()));
+            put(carrier, &TRACESTATE, Some(trace.state.as_str()).filter(|text| !text.is_empty()));
+        }
+        self.inject_values(carrier, self.0.hosts.may_receive(&to.host));
+        Ok(())
+    }
+
+    /// The time the headers of a request give it already.
+    #[cfg(feature = "tower")]
+    pub(crate) fn own_timeout(&self, headers: &http::HeaderMap, to: &Destination) -> Option<Duration> {
+        let find = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        match to.deadline {
+            DeadlineForm::Grpc => grpc_timeout::parse(find(&GRPC_TIMEOUT)?).ok(),
+            DeadlineForm::Millis => millis::parse(find(&self.0.deadline_header)?).ok(),
+            DeadlineForm::Moment => None,
+        }
+    }
+
+    fn deadline(&self, left: Duration, form: DeadlineForm) -> (HeaderName, String) {
+        match form {
+            DeadlineForm::Millis => (self.0.deadline_header.clone(), millis::format(left)),
+            DeadlineForm::Grpc => (GRPC_TIMEOUT, grpc_timeout::format(left)),
+            DeadlineForm::Moment => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                (MOMENT, millis::format(now.saturating_add(left)))
+            }
+        }
+    }
+
+    /// Takes out what a stranger must not have, also if a caller copied it in.
+    fn inject_values<C: Inject + ?Sized>(&self, carrier: &mut C, allowed: bool) {
+        let mut baggage = if allowed { PASSING.get().unwrap_or_default() } else { Baggage::default() };
+        for key in &self.0.keys {
+            let text = if allowed { key.write() } else { None };
+            match (key.place(), text) {
+                // Unchanged: with what came beside the value.
+                (Place::Baggage, Some(text)) if baggage.get(key.name()) == Some(&text) => {}
+                (Place::Baggage, Some(text)) => {
+                    if baggage.insert(key.name(), &text).is_err() {
+                        self.0.counters.unsent.add();
+                    }
+                }
+                (Place::Baggage, None) => drop(baggage.remove(key.name())),
+                (Place::Header, text) => {
+                    let text = text.map(|text| utf8_percent_encode(&text, ESCAPED).to_string());
+                    put(carrier, &HeaderName::from_static(key.name()), text.as_deref());
+                }
+            }
+        }
+        put(carrier, &BAGGAGE, Some(&*baggage.header()).filter(|text| !text.is_empty()));
+    }
+}
+
+/// The time left; an error if there is none, or no sense in going on.
+fn time_left() -> Result<Option<Duration>, Cause> {
+    routines_cancel::check()?;
+    match routines_cancel::remaining() {
+        Some(Duration::ZERO) => Err(Cause::DeadlineExceeded),
+        left => Ok(left),
+    }
+}
+
+fn put<C: Inject + ?Sized>(carrier: &mut C, name: &HeaderName, text: Option<&str>) {
+    match text {
+        None => carrier.remove(name),
+        Some(text) => {
+            let written = carrier.set(name, text);
+            debug_assert!(written.is_ok(), "all formats write visible characters only: {text:?}");
+        }
+    }
+}
