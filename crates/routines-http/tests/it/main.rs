@@ -9,6 +9,8 @@ mod formats_request_id;
 mod formats_timeout;
 mod formats_trace;
 mod formats_trace_state;
+#[cfg(tokio_unstable)]
+mod hooked;
 mod propagation;
 mod server;
 mod support;
