@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::node::Node;
+use crate::node::{Dependent, Node};
 use crate::timer;
 use crate::token::Token;
 
@@ -30,19 +30,25 @@ impl Token {
     ///
     /// As [`child_with_timeout`](Self::child_with_timeout).
     pub fn following(theirs: &CancellationToken) -> Token {
-        // Made afresh even below what is cancelled: a node told to follow is nobody else's.
         let ours = crate::with_cancel();
+        // Below what is cancelled it is nobody's own.
+        if ours.is_cancelled() {
+            return ours;
+        }
+        timer::start();
         let wait = Mutex::new(Some(Box::pin(theirs.clone().cancelled_owned())));
         let follower = Arc::new(Follower { node: Arc::downgrade(&ours.0), wait });
-        follower.look(&Waker::from(follower.clone()));
-        let _ = ours.0.keeps.set(Box::new(Following(follower)));
-        if theirs.is_cancelled() {
+        let late = follower.look(&Waker::from(follower.clone()));
+        let _ = ours.0.bridges.follower.set(Following(follower));
+        if late {
             ours.cancel();
         }
         ours
     }
 
     /// A token of tokio-util's that is cancelled when this one is. Cancelling it does not cancel this one.
+    ///
+    /// The first costs a callback, which stays; each is a child token of that one.
     ///
     /// ```
     /// use routines_cancel::Token;
@@ -53,10 +59,31 @@ impl Token {
     /// assert!(theirs.is_cancelled());
     /// ```
     pub fn to_tokio(&self) -> CancellationToken {
-        let theirs = CancellationToken::new();
-        let guard = theirs.clone();
-        self.after_cancel(move |_| guard.cancel()).detach();
-        theirs
+        let told = self.0.bridges.told.get_or_init(|| {
+            let told = CancellationToken::new();
+            let theirs = told.clone();
+            // Bound to no context: it would keep the values of whoever asked first.
+            let callback = Dependent::Callback(Box::new(move |_| theirs.cancel()));
+            if let Err((late, cause)) = self.0.add(callback) {
+                late.call(&cause);
+            }
+            told
+        });
+        told.child_token()
+    }
+}
+
+/// What ties one node to tokens of tokio-util's.
+#[derive(Default)]
+pub(crate) struct Bridges {
+    /// The one that is cancelled with the node.
+    told: OnceLock<CancellationToken>,
+    follower: OnceLock<Following>,
+}
+
+impl Bridges {
+    pub(crate) fn follow(&self) -> bool {
+        self.follower.get().is_some()
     }
 }
 

@@ -2,28 +2,42 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use event_listener::{EventListener, Listener};
 use pin_project_lite::pin_project;
 
 use crate::cause::Cause;
+use crate::node::Dependent;
 use crate::token::Token;
 
 /// Resolves to the cause of a cancellation: what [`cancelled`](crate::cancelled) gives. Without a token it never does.
 ///
-/// Wakes every task that waits, on the thread that cancels. Costs nothing until it is polled, then one allocation.
+/// Wakes every task that waits, on the thread that cancels, before any callback. Costs nothing until it is polled, then a place in the
+/// token's list.
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Cancelled {
     token: Option<Token>,
-    listener: Option<EventListener>,
+    waiting: Option<Waiting>,
+}
+
+/// Where the token lists whom to wake.
+#[derive(Debug)]
+struct Waiting {
+    at: usize,
+    waker: Waker,
 }
 
 impl Cancelled {
     pub(crate) fn new(token: Option<Token>) -> Self {
-        Cancelled { token, listener: None }
+        Cancelled { token, waiting: None }
+    }
+
+    fn leave(&mut self) {
+        if let (Some(token), Some(waiting)) = (&self.token, self.waiting.take()) {
+            token.0.forget(waiting.at);
+        }
     }
 }
 
@@ -31,22 +45,27 @@ impl Future for Cancelled {
     type Output = Cause;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
-        let Cancelled { token, listener } = &mut *self;
-        let Some(token) = token else { return Poll::Pending };
-        loop {
-            if let Some(cause) = token.cause() {
-                *listener = None;
-                return Poll::Ready(cause);
-            }
-            // Listened before looked again: a cancellation between the two is not missed.
-            match listener {
-                None => *listener = Some(token.0.listen()),
-                Some(heard) => {
-                    ready!(Pin::new(heard).poll(cx));
-                    *listener = None;
-                }
-            }
+        let Some(token) = &self.token else { return Poll::Pending };
+        if let Some(cause) = token.cause() {
+            return Poll::Ready(cause);
         }
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.waker.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        let waker = cx.waker().clone();
+        let added = token.0.add(Dependent::Waiter(waker.clone()));
+        self.leave();
+        match added {
+            Ok(at) => self.waiting = Some(Waiting { at, waker }),
+            Err((_, cause)) => return Poll::Ready(cause),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -88,31 +107,20 @@ impl<F: Future> Future for UntilCancelled<F> {
 }
 
 /// Blocks until the token is cancelled, or for that time. Without a token there is only the time.
-pub(crate) fn wait(token: Option<&Token>, time: Option<Duration>) -> Option<Cause> {
+pub(crate) fn wait(token: Option<Token>, time: Option<Duration>) -> Option<Cause> {
     let until = time.and_then(|time| Instant::now().checked_add(time));
-    let Some(token) = token else {
-        sleep_until(until);
-        return None;
-    };
+    // Not the thread's own `park`: an executor above this call may be about to count on that.
+    let (parker, unparker) = parking::pair();
+    let waker = Waker::from(unparker);
+    let mut cancelled = Cancelled::new(token);
     loop {
-        let listener = token.0.listen();
-        if let Some(cause) = token.cause() {
+        if let Poll::Ready(cause) = Pin::new(&mut cancelled).poll(&mut Context::from_waker(&waker)) {
             return Some(cause);
         }
         match until {
-            None => listener.wait(),
-            Some(until) => {
-                listener.wait_deadline(until)?;
-            }
+            None => parker.park(),
+            Some(until) if Instant::now() < until => _ = parker.park_deadline(until),
+            Some(_) => return None,
         }
-    }
-}
-
-fn sleep_until(until: Option<Instant>) {
-    match until {
-        Some(until) => std::thread::sleep(until.saturating_duration_since(Instant::now())),
-        None => loop {
-            std::thread::park();
-        },
     }
 }

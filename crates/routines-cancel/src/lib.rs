@@ -44,7 +44,8 @@
 //! - Nothing is stopped: work is told, and looks. [`until_cancelled`] and [`Token::run`] drop a future that is late.
 //! - Parents are told before children. Callbacks run on the thread that cancels (for deadlines: a thread of this crate's), with nothing
 //!   locked. A tree may be a million nodes deep or wide.
-//! - A routine that neither starts nor cancels anything costs no node. A deadline that is later than its parent's costs no timer.
+//! - A routine that starts nothing, cancels nothing and waits for no cancellation costs no node; nor does one that has ended, unless
+//!   it had a deadline or a callback of its own that what it started outlives. A deadline that is later than its parent's costs no timer.
 //!   A timer goes with its node, not at its moment.
 //! - Deadlines are held to a millisecond, as far as the operating system wakes a thread in time.
 //!
@@ -60,6 +61,7 @@ mod ambient;
 mod bridge;
 mod cancelled;
 mod cause;
+mod contain;
 mod node;
 mod timer;
 mod token;
@@ -148,13 +150,13 @@ pub fn remaining() -> Option<Duration> {
 /// # });
 /// ```
 pub fn cancelled() -> Cancelled {
-    Cancelled::new(ambient::look(Token::clone))
+    Cancelled::new(ambient::own())
 }
 
 /// Blocks the thread until the current routine is cancelled; for ever with nothing bound.
 pub fn wait() -> Cause {
     loop {
-        if let Some(cause) = cancelled::wait(ambient::look(Token::clone).as_ref(), None) {
+        if let Some(cause) = cancelled::wait(ambient::own(), None) {
             return cause;
         }
     }
@@ -173,7 +175,7 @@ pub fn wait() -> Cause {
 /// assert!(sleeper.join().unwrap().is_some());
 /// ```
 pub fn wait_timeout(time: Duration) -> Option<Cause> {
-    cancelled::wait(ambient::look(Token::clone).as_ref(), Some(time))
+    cancelled::wait(ambient::own(), Some(time))
 }
 
 // ===== being told =====
@@ -194,9 +196,8 @@ pub fn wait_timeout(time: Duration) -> Option<Cause> {
 /// assert_eq!(killed.recv().unwrap(), "cancelled");
 /// assert!(!kill.stop(), "too late to stop it");
 /// ```
-#[track_caller]
 pub fn after_cancel(f: impl FnOnce(&Cause) + Send + 'static) -> Stop {
-    match ambient::look(Token::clone) {
+    match ambient::own() {
         Some(token) => after::register(&token, f),
         None => Stop::never(),
     }

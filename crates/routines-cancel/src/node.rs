@@ -1,17 +1,24 @@
 //! Owns the tree of what is cancelled together: parents before children, without recursion, nothing run under a lock.
 //!
 //! A node keeps its parent alive, and its parent knows it weakly: so the tree holds nothing that nobody works for any more,
-//! and a middle that ended does not cut off what it started.
+//! and a middle that ended does not cut off what it started. A middle that nobody can end alone any more, and that has nothing else to
+//! tell, is stepped over: routines that each start the next and end make no chain.
+//!
+//! Three locks, never two of a kind but upwards, and no user code under any: a node's `parent`, then its parent's `parent`, then one
+//! node's `dependents`. What is told and what is added are decided under `dependents`, whose mutex orders everything else, so that
+//! there is no protocol of atomics here for a model checker: `CANCELLED` is a count that is right whenever somebody may ask (see
+//! [`any_cancelled`]), `aside` is written under the lock that every reader has taken since, and `handles` only falls to 0 once.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::Waker;
 use std::time::Instant;
 
-use event_listener::{Event, EventListener};
 use slab::Slab;
 
 use crate::cause::Cause;
+use crate::contain::contain;
 use crate::timer;
 
 /// Nodes that exist.
@@ -22,7 +29,8 @@ static CANCELLED: AtomicUsize = AtomicUsize::new(0);
 /// Whether any node that still exists is cancelled.
 #[inline]
 pub(crate) fn any_cancelled() -> bool {
-    // Relaxed: whoever was told of a cancellation by other means has synchronised by those; nobody else can tell the order.
+    // Relaxed: whoever was told of a cancellation by other means has synchronised by those, and the node is counted before it is told
+    // and until its last handle is gone, the asker's among them; nobody else can tell the order.
     CANCELLED.load(Ordering::Relaxed) != 0
 }
 
@@ -33,9 +41,21 @@ pub(crate) fn live() -> usize {
 pub(crate) type Callback = Box<dyn FnOnce(&Cause) + Send>;
 
 /// What is told when a node is cancelled.
-enum Dependent {
+pub(crate) enum Dependent {
     Child(Weak<Node>),
+    Waiter(Waker),
     Callback(Callback),
+}
+
+impl Dependent {
+    /// Runs what is the user's.
+    pub(crate) fn call(self, cause: &Cause) {
+        match self {
+            Dependent::Child(_) => {}
+            Dependent::Waiter(waker) => waker.wake(),
+            Dependent::Callback(callback) => callback(cause),
+        }
+    }
 }
 
 pub(crate) struct Node {
@@ -44,22 +64,32 @@ pub(crate) struct Node {
     deadline: Option<Instant>,
     /// What its own end tells, if the one who ends it does not say.
     default_cause: OnceLock<Cause>,
-    event: Event,
     /// Emptied when it is cancelled, and nothing is added after.
     dependents: Mutex<Slab<Dependent>>,
-    parent: Option<Link>,
+    parent: Mutex<Option<Link>>,
+    /// The tokens of it: who can end it alone, or add to it.
+    handles: AtomicUsize,
+    /// Whether its children are to be its parent's.
+    aside: AtomicBool,
     timer: OnceLock<timer::Key>,
-    /// Whatever must live as long: a bridge to somebody else's token.
-    #[cfg_attr(not(feature = "tokio-util"), expect(dead_code))]
-    pub(crate) keeps: OnceLock<Box<dyn Send + Sync>>,
+    /// The bridges to and from somebody else's tokens.
+    #[cfg(feature = "tokio-util")]
+    pub(crate) bridges: crate::bridge::Bridges,
 }
 
-/// A parent, and where it lists this child.
+/// A parent, and where it lists this child: takes it off the list when dropped.
 struct Link {
     node: Arc<Node>,
     at: usize,
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.node.forget(self.at);
+    }
+}
+
+/// # The tree
 impl Node {
     pub(crate) fn root(deadline: Option<Instant>) -> Arc<Node> {
         let node = Arc::new(Node::new(deadline, None));
@@ -94,22 +124,13 @@ impl Node {
             cause: OnceLock::new(),
             deadline,
             default_cause: OnceLock::new(),
-            event: Event::new(),
             dependents: Mutex::new(Slab::new()),
-            parent,
+            parent: Mutex::new(parent),
+            handles: AtomicUsize::new(0),
+            aside: AtomicBool::new(false),
             timer: OnceLock::new(),
-            keeps: OnceLock::new(),
-        }
-    }
-
-    fn start_timer(self: &Arc<Node>) {
-        if let Some(at) = self.deadline {
-            let key = timer::add(at, Arc::downgrade(self));
-            let _ = self.timer.set(key);
-            // It may have been cancelled meanwhile, by someone who found no timer to stop.
-            if self.is_cancelled() {
-                timer::remove(key);
-            }
+            #[cfg(feature = "tokio-util")]
+            bridges: Default::default(),
         }
     }
 
@@ -117,66 +138,93 @@ impl Node {
         self.dependents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[inline]
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cause.get().is_some()
+    fn parent(&self) -> MutexGuard<'_, Option<Link>> {
+        self.parent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn cause(&self) -> Option<&Cause> {
-        self.cause.get()
+    /// Counts a token of it.
+    pub(crate) fn hold(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    pub(crate) fn set_default_cause(&self, cause: Cause) {
-        let _ = self.default_cause.set(cause);
-    }
-
-    pub(crate) fn listen(&self) -> EventListener {
-        self.event.listen()
-    }
-
-    /// Cancels it and everything below; `false` if it was cancelled already.
-    pub(crate) fn cancel(self: &Arc<Node>, cause: Option<Cause>, or: Cause) -> bool {
-        let cause = cause.unwrap_or_else(|| self.default_cause.get().cloned().unwrap_or(or));
-        let Some(told) = self.tell(&cause) else { return false };
-        let mut next = told;
-        // A list and not recursion: trees may be a million deep.
-        while let Some(child) = next.pop() {
-            if let Some(child) = child.upgrade()
-                && let Some(below) = child.tell(&cause)
-            {
-                next.extend(below);
+    /// A token of it is dropped. The last one leaves to those above the children that are still there.
+    pub(crate) fn release(self: &Arc<Node>) {
+        // Children hold their parent: with nobody else holding it, there are none.
+        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && Arc::strong_count(self) > 1 {
+            for child in self.step_aside().iter().filter_map(Weak::upgrade) {
+                child.climb();
             }
         }
-        true
     }
 
-    /// Tells this node alone and runs its callbacks; gives its children, or `None` if it knew.
-    fn tell(&self, cause: &Cause) -> Option<Vec<Weak<Node>>> {
-        let mut lock = self.lock();
-        if self.is_cancelled() {
-            return None;
+    /// Gives the children that have to climb: none, if it can be ended still, or has somebody else to tell.
+    fn step_aside(&self) -> Vec<Weak<Node>> {
+        let dependents = self.lock();
+        let children = dependents.iter().map(|(_, dependent)| match dependent {
+            Dependent::Child(child) => Some(child.clone()),
+            _ => None,
+        });
+        let children: Option<Vec<_>> = children.collect();
+        match children {
+            Some(children) if !self.is_cancelled() && !self.ends_by_itself() => {
+                self.aside.store(true, Ordering::Relaxed);
+                children
+            }
+            _ => Vec::new(),
         }
-        // Counted first: whoever sees the cause must not be held back by the count.
-        CANCELLED.fetch_add(1, Ordering::Relaxed);
-        let _ = self.cause.set(cause.clone());
-        let dependents = std::mem::take(&mut *lock);
-        drop(lock);
-        self.stop_timer();
-        self.event.notify(usize::MAX);
-        let mut children = Vec::new();
-        for (_, dependent) in dependents {
-            match dependent {
-                Dependent::Child(child) => children.push(child),
-                Dependent::Callback(callback) => run(callback, cause),
+    }
+
+    fn ends_by_itself(&self) -> bool {
+        #[cfg(feature = "tokio-util")]
+        if self.bridges.follow() {
+            return true;
+        }
+        self.timer.get().is_some()
+    }
+
+    /// Goes below the nearest above that has not stepped aside.
+    fn climb(self: &Arc<Node>) {
+        // Dropped after the lock.
+        let mut left = Vec::new();
+        let mut parent = self.parent();
+        while let Some(link) = parent.as_ref().filter(|link| link.node.aside.load(Ordering::Relaxed)) {
+            let above = link.node.parent().as_ref().map(|above| above.node.clone());
+            let above = match above.map(|above| above.adopt(self)).transpose() {
+                Ok(above) => above,
+                // It is being told of that, the old way.
+                Err(cancelled) => return drop((parent, cancelled)),
+            };
+            left.push(std::mem::replace(&mut *parent, above));
+        }
+        drop(parent);
+    }
+
+    /// Tells `child`, too, from now on; gives itself back if it is too late.
+    fn adopt(self: Arc<Node>, child: &Arc<Node>) -> Result<Link, Arc<Node>> {
+        match self.add(Dependent::Child(Arc::downgrade(child))) {
+            Ok(at) => Ok(Link { node: self, at }),
+            Err(_) => Err(self),
+        }
+    }
+}
+
+/// # Time
+impl Node {
+    fn start_timer(self: &Arc<Node>) {
+        if let Some(at) = self.deadline {
+            // Born cancelled, as in Go: nobody should begin what has no time.
+            if at <= Instant::now() {
+                self.cancel(None, Cause::DeadlineExceeded);
+                return;
+            }
+            let key = timer::add(at, Arc::downgrade(self));
+            let _ = self.timer.set(key);
+            // It may have been cancelled meanwhile, by someone who found no timer to stop: after the lock, one of both sees the other.
+            drop(self.lock());
+            if self.is_cancelled() {
+                timer::remove(key);
             }
         }
-        // The list is taken from its end: the oldest child is told first.
-        children.reverse();
-        Some(children)
     }
 
     fn stop_timer(&self) {
@@ -185,12 +233,79 @@ impl Node {
         }
     }
 
-    /// Has `callback` run when it is cancelled; gives it back, with the cause, if it is already.
-    pub(crate) fn on_cancel(&self, callback: Callback) -> Result<usize, (Callback, Cause)> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// # The end
+impl Node {
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cause.get().is_some()
+    }
+
+    #[inline]
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        self.cause.get()
+    }
+
+    pub(crate) fn set_default_cause(&self, cause: Cause) {
+        let _ = self.default_cause.set(cause);
+    }
+
+    /// Cancels it and everything below; `false` if it was cancelled already.
+    pub(crate) fn cancel(self: &Arc<Node>, cause: Option<Cause>, or: Cause) -> bool {
+        let cause = cause.unwrap_or_else(|| self.default_cause.get().cloned().unwrap_or(or));
+        let Some(mut next) = self.tell(&cause) else { return false };
+        // A list and not recursion: trees may be a million deep.
+        while let Some(child) = next.pop() {
+            if let Some(below) = child.upgrade().and_then(|child| child.tell(&cause)) {
+                next.extend(below);
+            }
+        }
+        true
+    }
+
+    /// Tells this node alone and runs its callbacks; gives its children, or `None` if it knew.
+    fn tell(&self, cause: &Cause) -> Option<Vec<Weak<Node>>> {
+        let dependents = self.end(cause)?;
+        self.stop_timer();
+        let (mut children, mut callbacks) = (Vec::new(), Vec::new());
+        for (_, dependent) in dependents {
+            match dependent {
+                Dependent::Child(child) => children.push(child),
+                Dependent::Callback(_) => callbacks.push(dependent),
+                // Before callbacks, which may take their time.
+                Dependent::Waiter(_) => contain(|| dependent.call(cause)),
+            }
+        }
+        for callback in callbacks {
+            contain(|| callback.call(cause));
+        }
+        // The list is taken from its end: the oldest child is told first.
+        children.reverse();
+        Some(children)
+    }
+
+    /// From here on it is cancelled; gives who is to be told, or `None` if it was.
+    fn end(&self, cause: &Cause) -> Option<Slab<Dependent>> {
+        let mut dependents = self.lock();
+        if self.is_cancelled() {
+            return None;
+        }
+        // Counted first: whoever sees the cause must not be held back by the count.
+        CANCELLED.fetch_add(1, Ordering::Relaxed);
+        let _ = self.cause.set(cause.clone());
+        Some(std::mem::take(&mut *dependents))
+    }
+
+    /// Has `dependent` told when it is cancelled; gives it back, with the cause, if it is already.
+    pub(crate) fn add(&self, dependent: Dependent) -> Result<usize, (Dependent, Cause)> {
         let mut dependents = self.lock();
         match self.cause() {
-            None => Ok(dependents.insert(Dependent::Callback(callback))),
-            Some(cause) => Err((callback, cause.clone())),
+            None => Ok(dependents.insert(dependent)),
+            Some(cause) => Err((dependent, cause.clone())),
         }
     }
 
@@ -202,11 +317,6 @@ impl Node {
     }
 }
 
-/// A callback's panic has been told of by the panic hook; the others are run all the same.
-fn run(callback: Callback, cause: &Cause) {
-    let _ = catch_unwind(AssertUnwindSafe(|| callback(cause)));
-}
-
 impl Drop for Node {
     fn drop(&mut self) {
         LIVE.fetch_sub(1, Ordering::Relaxed);
@@ -215,11 +325,63 @@ impl Drop for Node {
         } else {
             self.stop_timer();
         }
-        // Parents that were kept by nothing else go here, one after the other, and not each within its child's drop.
-        let mut next = self.parent.take();
-        while let Some(Link { node, at }) = next {
-            node.forget(at);
-            next = Arc::into_inner(node).and_then(|mut node| node.parent.take());
-        }
+        drop_in_turn(Remains {
+            parent: self.parent.get_mut().unwrap_or_else(PoisonError::into_inner).take(),
+            dependents: std::mem::take(self.dependents.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            causes: [self.cause.take(), self.default_cause.take()],
+            #[cfg(feature = "tokio-util")]
+            bridges: std::mem::take(&mut self.bridges),
+        });
     }
+}
+
+/// What a dropped node leaves: its parent and the user's things, any of which may be the last to hold another node.
+struct Remains {
+    parent: Option<Link>,
+    dependents: Slab<Dependent>,
+    causes: [Option<Cause>; 2],
+    #[cfg(feature = "tokio-util")]
+    bridges: crate::bridge::Bridges,
+}
+
+impl Remains {
+    fn drop_each(self) {
+        for (_, dependent) in self.dependents {
+            contain(|| drop(dependent));
+        }
+        for cause in self.causes.into_iter().flatten() {
+            contain(|| drop(cause));
+        }
+        #[cfg(feature = "tokio-util")]
+        drop(self.bridges);
+        drop(self.parent);
+    }
+}
+
+thread_local! {
+    /// What this thread drops next, while it is dropping.
+    static NEXT: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+}
+
+/// Drops at once, or after what this thread is dropping already: nodes hold each other as parents, and by the tokens in callbacks, in
+/// chains of any length, which must not be dropped each within the other's drop.
+fn drop_in_turn(remains: Remains) {
+    let mut remains = Some(remains);
+    let begun = NEXT.try_with(|next| match &mut *next.borrow_mut() {
+        Some(next) => next.extend(remains.take()),
+        none => *none = Some(Vec::new()),
+    });
+    while let Some(current) = remains {
+        current.drop_each();
+        remains = begun.and_then(|()| NEXT.try_with(take_next)).ok().flatten();
+    }
+}
+
+fn take_next(next: &RefCell<Option<Vec<Remains>>>) -> Option<Remains> {
+    let mut next = next.borrow_mut();
+    let remains = next.as_mut().and_then(Vec::pop);
+    if remains.is_none() {
+        *next = None;
+    }
+    remains
 }

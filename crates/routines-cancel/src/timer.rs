@@ -38,10 +38,9 @@ pub(crate) fn add(at: Instant, node: Weak<Node>) -> Key {
     key
 }
 
-/// Cancels `node` as soon as the thread comes to it: for callers under somebody else's lock.
+/// Cancels `node` as soon as the thread comes to it, which must have been started: for callers under somebody else's lock.
 #[cfg(feature = "tokio-util")]
 pub(crate) fn cancel_soon(node: Weak<Node>) {
-    start();
     let mut timers = lock();
     timers.soon.push(node);
     timers.wake_at(Instant::now());
@@ -68,8 +67,10 @@ impl Timers {
     }
 }
 
-fn start() {
-    THREAD.call_once(|| {
+/// Starts the thread, unless it runs: for those who must not do it later, where they would call [`cancel_soon`].
+pub(crate) fn start() {
+    // Forced: where a thread could not be started, the next one tries again.
+    THREAD.call_once_force(|_| {
         thread::Builder::new()
             .name("routines-cancel".into())
             .spawn(serve)

@@ -34,20 +34,38 @@ use crate::node::Node;
 /// assert_eq!(request.cause().unwrap().to_string(), "shutting down");
 /// assert!(server.child().is_cancelled(), "too late is born cancelled");
 /// ```
-#[derive(Clone)]
 pub struct Token(pub(crate) Arc<Node>);
+
+impl Token {
+    fn of(node: Arc<Node>) -> Token {
+        node.hold();
+        Token(node)
+    }
+}
+
+impl Clone for Token {
+    fn clone(&self) -> Token {
+        Token::of(self.0.clone())
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
 
 /// # Making tokens
 impl Token {
     /// A token of its own, below nothing.
     #[expect(clippy::new_without_default, reason = "two defaults would not be equal")]
     pub fn new() -> Token {
-        Token(Node::root(None))
+        Token::of(Node::root(None))
     }
 
     /// A root with a deadline, or without if that is beyond all time.
     pub(crate) fn root(deadline: Option<Instant>) -> Token {
-        Token(Node::root(deadline))
+        Token::of(Node::root(deadline))
     }
 
     /// The current routine's own token: cancelling it cancels this routine and what it starts, nothing above. `None` where
@@ -69,7 +87,7 @@ impl Token {
 
     /// One that is cancelled when this one is.
     pub fn child(&self) -> Token {
-        Token(self.0.child(None))
+        Token::of(self.0.child(None))
     }
 
     /// A child that is cancelled after that time, if its parent is not before.
@@ -80,26 +98,27 @@ impl Token {
     ///
     /// If it is the process's first deadline, and the thread that waits for them cannot be started.
     pub fn child_with_timeout(&self, time: Duration) -> Token {
-        Token(self.0.child(Instant::now().checked_add(time)))
+        Token::of(self.0.child(Instant::now().checked_add(time)))
     }
 
-    /// A child that is cancelled at that moment, if its parent is not before: the earlier deadline wins.
+    /// A child that is cancelled at that moment, if its parent is not before: the earlier deadline wins. Born cancelled if the
+    /// moment has passed.
     ///
     /// # Panics
     ///
     /// As [`child_with_timeout`](Self::child_with_timeout).
     pub fn child_with_deadline(&self, at: Instant) -> Token {
-        Token(self.0.child(Some(at)))
+        Token::of(self.0.child(Some(at)))
     }
 
     /// The same token, which from now on tells this cause when it is cancelled without one: by [`cancel`](Self::cancel), its
-    /// deadline, or its guard. The first such call counts.
+    /// deadline, or its guard. The first such call counts, if it comes in time.
     ///
     /// ```
     /// use std::time::Duration;
     /// use routines_cancel::with_timeout;
     ///
-    /// let token = with_timeout(Duration::ZERO).with_cause("the inventory took too long");
+    /// let token = with_timeout(Duration::from_millis(20)).with_cause("the inventory took too long");
     /// assert_eq!(token.wait().to_string(), "the inventory took too long");
     /// ```
     pub fn with_cause(self, cause: impl Into<Cause>) -> Token {
@@ -111,6 +130,8 @@ impl Token {
 /// # Cancelling
 impl Token {
     /// Cancels it and everything below; `false` if it was cancelled already.
+    ///
+    /// All of it has been told when this returns, but for what another thread is telling at the same time.
     ///
     /// A callback that panics does not keep the others from being called; the panic goes no further than the panic hook.
     pub fn cancel(&self) -> bool {
@@ -133,7 +154,7 @@ impl Token {
     /// assert!(token.is_cancelled());
     /// ```
     pub fn guard(&self) -> DropGuard {
-        DropGuard { token: Some(self.clone()), cause: Cause::Dropped }
+        DropGuard { token: Some(self.clone()), cause: None }
     }
 }
 
@@ -181,7 +202,7 @@ impl Token {
     /// Blocks the thread until it is cancelled.
     pub fn wait(&self) -> Cause {
         loop {
-            if let Some(cause) = wait(Some(self), None) {
+            if let Some(cause) = wait(Some(self.clone()), None) {
                 return cause;
             }
         }
@@ -189,7 +210,7 @@ impl Token {
 
     /// As [`wait`](Self::wait), but no longer than that time.
     pub fn wait_timeout(&self, time: Duration) -> Option<Cause> {
-        wait(Some(self), Some(time))
+        wait(Some(self.clone()), Some(time))
     }
 
     /// Has `f` called once when it is cancelled; at once, here, if it is already. See [`after_cancel`](crate::after_cancel).
@@ -243,11 +264,11 @@ impl fmt::Debug for Token {
 #[must_use = "dropping it cancels at once"]
 pub struct DropGuard {
     token: Option<Token>,
-    cause: Cause,
+    cause: Option<Cause>,
 }
 
 impl DropGuard {
-    /// The cause it tells instead of [`Cause::Dropped`].
+    /// The cause it tells instead of [`Cause::Dropped`], and of its token's [own](Token::with_cause).
     ///
     /// ```
     /// use routines_cancel::{Cause, Token};
@@ -257,7 +278,7 @@ impl DropGuard {
     /// assert!(matches!(token.cause(), Some(Cause::Disconnected)));
     /// ```
     pub fn with_cause(mut self, cause: impl Into<Cause>) -> DropGuard {
-        self.cause = cause.into();
+        self.cause = Some(cause.into());
         self
     }
 
@@ -270,7 +291,7 @@ impl DropGuard {
 impl Drop for DropGuard {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            token.0.cancel(None, self.cause.clone());
+            token.0.cancel(self.cause.take(), Cause::Dropped);
         }
     }
 }

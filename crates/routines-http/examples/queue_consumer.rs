@@ -51,7 +51,7 @@ fn consume(messages: Receiver<Message>) -> Vec<Result<String, Cause>> {
 fn main() -> Result<(), Cause> {
     let (queue, messages) = channel();
     // As a server does for each request that comes in.
-    for (id, tenant, time) in [("req-7", "acme", 60_000), ("req-8", "umbrella", 20)] {
+    for (id, tenant, time) in [("req-7", "acme", 60_000), ("req-8", "emca", 200)] {
         let id = RequestId::parse(id).expect("a valid id");
         let request = || with_timeout(Duration::from_millis(time)).sync_scope(|| message("one bicycle"));
         let message = REQUEST_ID.sync_scope(id, || TENANT.sync_scope(tenant.into(), request))?;
@@ -60,7 +60,7 @@ fn main() -> Result<(), Cause> {
     drop(queue);
 
     // The messages wait for a while. The second one has no more time than that.
-    std::thread::sleep(Duration::from_millis(40));
+    std::thread::sleep(Duration::from_millis(300));
     let consumer = std::thread::spawn(move || consume(messages));
     let done = consumer.join().expect("it does not panic");
 
@@ -68,7 +68,7 @@ fn main() -> Result<(), Cause> {
         println!("{result:?}");
     }
     assert_eq!(done[0].as_deref().ok(), Some("one bicycle for acme, asked for by req-7"));
-    assert!(matches!(done[1], Err(Cause::DeadlineExceeded)), "nobody waits for the umbrella any more");
+    assert!(matches!(done[1], Err(Cause::DeadlineExceeded)), "nobody waits for it any more");
     assert_eq!(done.len(), 2);
     Ok(())
 }

@@ -222,9 +222,10 @@ impl Drop for Client {
 pin_project! {
     /// The future of [`Server`].
     pub struct ResponseFuture<F> {
+        // Dropped first: the work is told that its client left, and then dropped.
+        client: Option<Client>,
         #[pin]
         work: Carried<WithBody<F>>,
-        client: Option<Client>,
         is_head: bool,
     }
 }
@@ -284,9 +285,10 @@ where
 pin_project! {
     /// The body of [`Server`]'s responses: runs in the request's context until its end.
     pub struct ResponseBody<R> {
+        // Dropped first, as in `ResponseFuture`.
+        client: Option<Client>,
         #[pin]
         body: Carried<R>,
-        client: Option<Client>,
         left: Option<u64>,
     }
 }

@@ -196,6 +196,7 @@ fn insert_keeps_the_limits_or_changes_nothing() {
     assert!(baggage.header().ends_with(",k63=newer"), "the properties were the old value's");
 
     let mut exact = Baggage::new();
+    assert_eq!(exact.insert("a", &"x".repeat(MAX_BYTES - 1)), Err(BaggageError::TooLong));
     exact.insert("a", &"x".repeat(MAX_BYTES - 2)).unwrap();
     assert_eq!(exact.insert("b", ""), Err(BaggageError::TooLong));
     exact.insert("a", &"y".repeat(MAX_BYTES - 6)).unwrap();

@@ -73,6 +73,8 @@ fn what_the_suite_of_w3c_refuses_is_refused() {
         ("flags too long", format!("00-{TRACE}-{SPAN}-001"), Length),
         ("flags too short", format!("00-{TRACE}-{SPAN}-1"), Length),
         ("underscores", format!("00_{TRACE}_{SPAN}_01"), Separator),
+        ("underscores in a future version, also after it", format!("cc_{TRACE}_{SPAN}_01_more"), Separator),
+        ("one underscore", format!("00-{TRACE}_{SPAN}-01"), Separator),
         ("empty", String::new(), Length),
         ("a future version too short", format!("cc-{TRACE}-{SPAN}-0"), Length),
         ("a line break after", format!("00-{TRACE}-{SPAN}-01\n"), Length),

@@ -167,6 +167,27 @@ async fn a_client_that_leaves_while_the_handler_works_cancels_what_it_started() 
     assert_eq!(told.next().await, "the client went away id=req-7");
 }
 
+/// What the handler itself holds is dropped with it: it must have been told before.
+#[tokio::test]
+async fn what_a_handler_registered_is_told_before_the_handler_is_dropped() {
+    let hang = get(async |Extension(tell): Tell| {
+        let of_child = tell.clone();
+        let child = routines_cancel::with_timeout(Duration::from_secs(60));
+        let _told = child.after_cancel(move |cause| of_child.send(format!("child: {cause}")).unwrap());
+        let own = tell.clone();
+        let _stop = routines_cancel::after_cancel(move |cause| own.send(format!("handler: {cause}")).unwrap());
+        tell.send("started".into()).unwrap();
+        std::future::pending::<()>().await;
+    });
+    let (mut client, mut told) = service(ServerLayer::new(&fleet()), Router::new().route("/", hang)).await;
+    client.send("GET / HTTP/1.1\nhost: x\n\n").await;
+    assert_eq!(told.next().await, "started");
+    drop(client);
+    let mut both = [told.next().await, told.next().await];
+    both.sort();
+    assert_eq!(both, ["child: the client went away", "handler: the client went away"]);
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_of_a_body_cancels_what_the_request_started() {
     let endless = get(async |Extension(tell): Tell| {
