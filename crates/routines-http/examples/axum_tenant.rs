@@ -1,4 +1,4 @@
-//! A tenant that comes with a request, and is known wherever that leads: in helpers, in tasks, in the next service.
+//! A tenant that comes with a request, and is known wherever that leads: in functions, in tasks, in the next service.
 //!
 //! ```sh
 //! cargo run -p routines-http --example axum_tenant

@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{LONG, Service, ask, client, next, ok, soon, watch_for_the_end};
+use crate::support::{LONG, Service, ask, client, fleet, next, ok, soon, watch_for_the_end};
 
 /// A service that tells the time it has.
 async fn clock() -> (Channel, UnboundedReceiver<Option<Duration>>) {
@@ -97,25 +97,31 @@ async fn a_call_there_is_no_time_for_is_not_sent() {
 }
 
 #[tokio::test]
-async fn when_the_time_is_up_the_caller_is_told_that_it_was_the_deadline_and_the_server_is_told() {
+async fn when_the_time_is_up_the_caller_is_told_that_it_was_the_deadline() {
+    let channel = Service::checking(std::future::pending).serve().await;
+    let soon_over = Duration::from_millis(30);
+    let ours = with_timeout(soon_over).scope(async { client(channel.clone()).check(ask()).await });
+    let ours = soon(ours).await.unwrap_err();
+    assert_eq!(ours.code(), Code::DeadlineExceeded);
+    assert!(matches!(cause(&ours), Some(Cause::DeadlineExceeded)), "{ours:?}");
+
+    let mut request = Request::new(ask());
+    request.set_timeout(soon_over);
+    let tonics = soon(HealthClient::new(channel).check(request)).await.unwrap_err();
+    assert_eq!(tonics.code(), Code::Cancelled, "should this change, `cause` can be shorter");
+    assert!(matches!(cause(&tonics), Some(Cause::DeadlineExceeded)), "{tonics:?}");
+}
+
+#[tokio::test]
+async fn when_the_time_is_up_what_the_handler_started_is_told_that_it_was_the_deadline() {
     let (tell, mut told) = unbounded_channel();
     let service = Service::checking(move || {
         watch_for_the_end(tell.clone());
         std::future::pending()
     });
-    let channel = service.serve().await;
-    let soon_over = Duration::from_millis(30);
-    let ours = with_timeout(soon_over).scope(async { client(channel.clone()).check(ask()).await });
-    let mut request = Request::new(ask());
-    request.set_timeout(soon_over);
-    let ours = soon(ours).await.unwrap_err();
-    let tonics = soon(HealthClient::new(channel).check(request)).await.unwrap_err();
-    for status in [&ours, &tonics] {
-        assert!(matches!(cause(status), Some(Cause::DeadlineExceeded)), "{status:?}");
-        // The caller's clock is the earlier one: it may have left before the time is up there.
-        let there = next(&mut told).await;
-        assert!(matches!(there, Cause::DeadlineExceeded | Cause::Disconnected), "{there:?}");
-    }
-    assert_eq!(ours.code(), Code::DeadlineExceeded);
-    assert_eq!(tonics.code(), Code::Cancelled, "should this change, `cause` can be shorter");
+    // The server's own, for a caller that would wait for ever.
+    let channel = service.serve_with(&fleet().default_timeout(Duration::from_millis(30))).await;
+    let call = tokio::spawn(async move { client(channel).check(ask()).await });
+    assert!(matches!(next(&mut told).await, Cause::DeadlineExceeded));
+    call.abort();
 }

@@ -52,9 +52,13 @@ impl Service {
 
     /// On the loopback, behind the layer of the server's side.
     pub(crate) async fn serve(self) -> Channel {
+        self.serve_with(&fleet()).await
+    }
+
+    pub(crate) async fn serve_with(self, fleet: &Propagation) -> Channel {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server::builder().layer(ServerLayer::new(&fleet())).add_service(HealthServer::new(self));
+        let server = Server::builder().layer(ServerLayer::new(fleet)).add_service(HealthServer::new(self));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         Endpoint::from_shared(url).unwrap().connect().await.unwrap()
     }
