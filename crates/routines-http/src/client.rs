@@ -4,22 +4,24 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use http::Request;
+use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
-use routines_cancel::{Cause, UntilCancelled, until_cancelled};
+use routines_cancel::{Cancelled, Cause, UntilCancelled, cancelled, until_cancelled};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::deadline::is_grpc;
 use crate::destination::Destination;
 use crate::propagation::Propagation;
+use crate::until_cancelled_body::UntilCancelledBody;
 
 /// Sends what the current routine carries along with each request: a tower layer for hyper's and tonic's clients, and any other.
 ///
-/// A request whose time is up, or whose routine is cancelled, fails before it is sent; one that is under way then is dropped,
-/// which closes its connection or stream and so tells the server. The error is the [`Cause`], boxed.
+/// A request whose time is up, or whose routine is cancelled, fails before it is sent; one that is under way then, or whose response's
+/// body is being read, is dropped, which closes its connection or stream and so tells the server. The error is the [`Cause`], boxed.
 ///
 /// A request with a `grpc-timeout` or a deadline header of its own keeps it if that is earlier.
 ///
@@ -30,12 +32,16 @@ use crate::propagation::Propagation;
 /// use tower::{Layer, Service, ServiceExt, service_fn};
 ///
 /// # futures_util::future::FutureExt::now_or_never(async {
-/// # let transport = service_fn(async |request: Request<()>| Ok::<_, std::io::Error>(Response::new(request)));
+/// # let transport = service_fn(async |request: Request<()>| {
+/// #     let mut response = Response::new(String::new());
+/// #     *response.headers_mut() = request.into_parts().0.headers;
+/// #     Ok::<_, std::io::Error>(response)
+/// # });
 /// let client = ClientLayer::new(&Propagation::new()).layer(transport);
 /// let id = RequestId::parse("req-7").unwrap();
 /// let call = client.oneshot(Request::get("http://stock/").body(()).unwrap());
-/// let sent = REQUEST_ID.scope(id, call).await.unwrap();
-/// assert_eq!(sent.body().headers()["x-request-id"], "req-7");
+/// let echo = REQUEST_ID.scope(id, call).await.unwrap();
+/// assert_eq!(echo.headers()["x-request-id"], "req-7");
 /// # }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
@@ -65,8 +71,7 @@ impl ClientLayer {
         if is_grpc(request.headers()) {
             to = to.grpc();
         }
-        let own = self.propagation.own_timeout(request.headers(), &to);
-        self.propagation.inject_within(request.headers_mut(), &to, own)
+        self.propagation.inject_headers(request.headers_mut(), &to)
     }
 }
 
@@ -87,12 +92,14 @@ pub struct Client<S> {
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-impl<S, B> Service<Request<B>> for Client<S>
+impl<S, B, R> Service<Request<B>> for Client<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
 {
-    type Response = S::Response;
+    type Response = Response<UntilCancelledBody<R>>;
     type Error = BoxError;
     type Future = CallFuture<S::Future>;
 
@@ -102,7 +109,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.layer.prepare(&mut request) {
-            Ok(()) => CallFuture::Sent { call: until_cancelled(self.inner.call(request)) },
+            Ok(()) => {
+                let body_ends = Some(cancelled());
+                CallFuture::Sent { call: until_cancelled(self.inner.call(request)), body_ends }
+            }
             Err(cause) => CallFuture::Refused { cause: Some(cause) },
         }
     }
@@ -118,6 +128,7 @@ pin_project! {
         Sent {
             #[pin]
             call: UntilCancelled<F>,
+            body_ends: Option<Cancelled>,
         },
         /// Not sent.
         #[doc(hidden)]
@@ -127,18 +138,21 @@ pin_project! {
 
 impl<F, R, E> Future for CallFuture<F>
 where
-    F: Future<Output = Result<R, E>>,
+    F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<R, BoxError>;
+    type Output = Result<Response<UntilCancelledBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            Step::Sent { call } => call.poll(cx).map(|result| match result {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(error)) => Err(error.into()),
-                Err(cause) => Err(cause.into()),
-            }),
+            Step::Sent { call, body_ends } => {
+                let response = match ready!(call.poll(cx)) {
+                    Ok(result) => result.map_err(Into::into)?,
+                    Err(cause) => return Poll::Ready(Err(cause.into())),
+                };
+                let cancelled = body_ends.take().expect("a future that was done is not polled again");
+                Poll::Ready(Ok(response.map(|body| UntilCancelledBody::new(cancelled, body))))
+            }
             Step::Refused { cause } => {
                 let cause = cause.take().expect("a future that was done is not polled again");
                 Poll::Ready(Err(cause.into()))

@@ -8,10 +8,10 @@ use routines::Bindings;
 
 use crate::baggage::Baggage;
 use crate::carrier::Extract;
-use crate::headers::{BAGGAGE, Found, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, TRACEPARENT, TRACESTATE, find, lines};
+use crate::headers::{Found, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, find};
 use crate::incoming::Incoming;
 use crate::key::{Key, Place};
-use crate::propagation::{PASSING, Propagation, REQUEST_ID, TRACE};
+use crate::propagation::{CALLER_TRACE, PASSING, Propagation, REQUEST_ID, TRACE};
 use crate::request_id::RequestId;
 use crate::timeout::{grpc_timeout, millis};
 use crate::trace::TraceContext;
@@ -51,6 +51,9 @@ impl Propagation {
         let trace = remote.as_ref().map_or_else(TraceContext::new_root, TraceContext::child);
         let request_id = if trusted { self.request_id(carrier) } else { None }.unwrap_or_else(RequestId::random);
         let mut bindings = Bindings::new().with(&REQUEST_ID, request_id.clone()).with(&TRACE, trace.clone());
+        if let Some(remote) = &remote {
+            bindings = bindings.with(&CALLER_TRACE, remote.clone());
+        }
         let mut absent = self.0.keys.clone();
         if trusted {
             let baggage = self.baggage(carrier);
@@ -92,15 +95,8 @@ impl Propagation {
 
     fn trace<C: Extract + ?Sized>(&self, carrier: &C) -> Option<TraceContext> {
         let counters = &self.0.counters;
-        let trace = match find(carrier, &TRACEPARENT) {
-            Found::One(text) => counters.traceparent.ok(TraceContext::parse(&text))?,
-            Found::None => return None,
-            Found::Bad => {
-                counters.traceparent.add();
-                return None;
-            }
-        };
-        match counters.tracestate.ok(TraceState::parse(lines(carrier, &TRACESTATE))) {
+        let trace = counters.traceparent.ok(TraceContext::extract(carrier))??;
+        match counters.tracestate.ok(TraceState::extract(carrier)) {
             Some(state) => Some(trace.with_state(state)),
             None => Some(trace),
         }
@@ -119,7 +115,7 @@ impl Propagation {
     }
 
     fn baggage<C: Extract + ?Sized>(&self, carrier: &C) -> Baggage {
-        let (baggage, error) = Baggage::parse_lossy(lines(carrier, &BAGGAGE));
+        let (baggage, error) = Baggage::extract(carrier);
         if error.is_some() {
             self.0.counters.baggage.add();
         }

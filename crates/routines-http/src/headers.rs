@@ -38,16 +38,3 @@ pub(crate) fn find<C: Extract + ?Sized>(carrier: &C, name: &HeaderName) -> Found
     });
     found
 }
-
-/// A header that may come in several lines.
-pub(crate) fn lines<C: Extract + ?Sized>(carrier: &C, name: &HeaderName) -> Vec<Vec<u8>> {
-    let (mut lines, mut room) = (Vec::new(), MOST);
-    carrier.each(name.as_str(), &mut |value| {
-        if room > 0 {
-            lines.push(value[..value.len().min(room)].to_owned());
-            // An empty line has its price, too.
-            room = room.saturating_sub(value.len() + 1);
-        }
-    });
-    lines
-}

@@ -8,7 +8,7 @@ use routines::{Bindings, Carried, FutureExt};
 use routines_cancel::{Token, with_cancel, with_timeout};
 
 use crate::key::Key;
-use crate::propagation::PASSING;
+use crate::propagation::{CALLER_TRACE, PASSING};
 use crate::request_id::RequestId;
 use crate::trace::TraceContext;
 
@@ -81,6 +81,9 @@ impl Incoming {
             self.absent.iter().for_each(|key| key.unbind());
             if !self.bindings.contains(&PASSING) {
                 PASSING.remove();
+            }
+            if self.remote.is_none() {
+                CALLER_TRACE.remove();
             }
             token.sync_scope(f)
         })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use routines_cancel::Cause;
 
@@ -40,8 +40,30 @@ impl Propagation {
         self.inject_within(carrier, to, None)
     }
 
-    /// As [`inject`](Self::inject), with no more time than `limit`.
-    pub(crate) fn inject_within<C: Inject + ?Sized>(
+    /// As [`inject`](Self::inject), for a request that may have a deadline header of its own: the earlier deadline counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`inject`](Self::inject).
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use routines_http::{Destination, Propagation};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("grpc-timeout", HeaderValue::from_static("5S"));
+    /// routines_cancel::with_timeout(std::time::Duration::from_secs(60))
+    ///     .sync_scope(|| Propagation::new().inject_headers(&mut headers, &Destination::host("stock").grpc()))?;
+    /// assert_eq!(headers["grpc-timeout"], "5000000u");
+    /// # Ok::<(), routines_cancel::Cause>(())
+    /// ```
+    pub fn inject_headers(&self, headers: &mut HeaderMap, to: &Destination) -> Result<(), Cause> {
+        let own = self.own_timeout(headers, to);
+        self.inject_within(headers, to, own)
+    }
+
+    /// With no more time than `limit`.
+    fn inject_within<C: Inject + ?Sized>(
         &self,
         carrier: &mut C,
         to: &Destination,
@@ -64,8 +86,7 @@ impl Propagation {
     }
 
     /// The time the headers of a request give it already.
-    #[cfg(feature = "tower")]
-    pub(crate) fn own_timeout(&self, headers: &http::HeaderMap, to: &Destination) -> Option<Duration> {
+    fn own_timeout(&self, headers: &HeaderMap, to: &Destination) -> Option<Duration> {
         let find = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         match to.deadline {
             DeadlineForm::Grpc => grpc_timeout::parse(find(&GRPC_TIMEOUT)?).ok(),

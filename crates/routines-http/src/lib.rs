@@ -58,6 +58,8 @@ mod server;
 pub mod timeout;
 pub mod trace;
 pub mod trace_state;
+#[cfg(feature = "tower")]
+mod until_cancelled_body;
 
 pub use baggage::Baggage;
 #[cfg(feature = "tower")]
@@ -70,9 +72,11 @@ pub use finish::{Finish, FinishFuture, FinishLayer};
 pub use ignored::Ignored;
 pub use incoming::Incoming;
 pub use key::Propagated;
-pub use propagation::{KeyError, Propagation, REQUEST_ID, TRACE};
+pub use propagation::{CALLER_TRACE, KeyError, Propagation, REQUEST_ID, TRACE};
 pub use request_id::RequestId;
 #[cfg(feature = "tower")]
 pub use server::{Caller, ResponseBody, ResponseFuture, Server, ServerLayer, Trust, let_client_leave};
 pub use trace::{SpanId, TraceContext, TraceFlags, TraceId};
 pub use trace_state::TraceState;
+#[cfg(feature = "tower")]
+pub use until_cancelled_body::UntilCancelledBody;

@@ -21,6 +21,9 @@ pub static REQUEST_ID: Local<RequestId> = Local::new().named_display("request_id
 /// The trace the current work belongs to, in logs as `trace_id`.
 pub static TRACE: Local<TraceContext> = Local::new().named_display("trace_id");
 
+/// The caller's place in that trace, where the request or message came with one: the parent for a span of one's own. Not shown.
+pub static CALLER_TRACE: Local<TraceContext> = Local::new();
+
 /// In logs a trace is its id.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

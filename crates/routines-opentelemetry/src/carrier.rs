@@ -4,9 +4,10 @@ use http::HeaderName;
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::TraceContextExt;
+use routines::Local;
 use routines_cancel::sync_shield;
 use routines_http::carrier::{Extract, Inject, Text};
-use routines_http::{Baggage, Destination, Propagation, TRACE};
+use routines_http::{Baggage, CALLER_TRACE, Destination, Propagation, TRACE, TraceContext};
 
 use crate::{baggage_from_otel, baggage_to_otel, from_otel, to_otel};
 
@@ -29,11 +30,39 @@ use crate::{baggage_from_otel, baggage_to_otel, from_otel, to_otel};
 /// assert_eq!(context.baggage().get("tenant").unwrap().as_str(), "acme");
 /// ```
 pub fn current_to_otel(propagation: &Propagation) -> Context {
+    with_span(propagation, &TRACE)
+}
+
+/// As [`current_to_otel`], with the caller's span instead: the context in which a service opens the span of a whole request.
+///
+/// The service's own place in the trace, which [`current_to_otel`] tells, is a span that nobody records.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use opentelemetry::trace::TraceContextExt;
+/// use routines_http::Propagation;
+/// use routines_opentelemetry::caller_to_otel;
+///
+/// let fleet = Propagation::new();
+/// let headers = HashMap::from([(
+///     "traceparent".to_owned(),
+///     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+/// )]);
+/// // As `ServerLayer` does for each request.
+/// fleet.extract(&headers).sync_scope(|| {
+///     assert_eq!(caller_to_otel(&fleet).span().span_context().span_id().to_string(), "00f067aa0ba902b7");
+/// });
+/// ```
+pub fn caller_to_otel(propagation: &Propagation) -> Context {
+    with_span(propagation, &CALLER_TRACE)
+}
+
+fn with_span(propagation: &Propagation, trace: &Local<TraceContext>) -> Context {
     let mut values = Values::default();
     // Also of a routine that is cancelled: a span that tells of that is opened all the same.
     let _nothing_cancels_it = sync_shield(|| propagation.inject(&mut values, &Destination::queue()));
     let context = Context::current().with_baggage(baggage_to_otel(&values.0));
-    match TRACE.with(to_otel) {
+    match trace.with(to_otel) {
         Some(span) => context.with_remote_span_context(span),
         None => context,
     }

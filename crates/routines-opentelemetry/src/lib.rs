@@ -53,6 +53,6 @@ mod scope;
 mod trace;
 
 pub use baggage::{baggage_from_otel, baggage_to_otel};
-pub use carrier::{ContextExtractor, current_to_otel};
+pub use carrier::{ContextExtractor, caller_to_otel, current_to_otel};
 pub use scope::{scope, sync_scope};
 pub use trace::{from_otel, to_otel};

@@ -56,7 +56,7 @@ pub use redirect::redirects_to_the_same_host;
 
 /// Writes what the current routine carries into a request, as far as its host may have it.
 ///
-/// Headers of the same names are replaced. A [timeout](reqwest::RequestBuilder::timeout) of the request is told to the server, if it is
+/// Headers of the same names are replaced, but for an earlier deadline. A [timeout](reqwest::RequestBuilder::timeout) of the request is told to the server, if it is
 /// earlier than the routine's deadline; one of the whole client is not known here. Call it as late as possible: the time left is what is
 /// left now.
 ///
@@ -78,8 +78,8 @@ pub use redirect::redirects_to_the_same_host;
 pub fn prepare(propagation: &Propagation, request: &mut Request) -> Result<(), Cause> {
     let to = request.url().host_str().map_or_else(Destination::unknown, Destination::host);
     match request.timeout().copied() {
-        None => propagation.inject(request.headers_mut(), &to),
-        Some(timeout) => with_timeout(timeout).sync_scope(|| propagation.inject(request.headers_mut(), &to)),
+        None => propagation.inject_headers(request.headers_mut(), &to),
+        Some(timeout) => with_timeout(timeout).sync_scope(|| propagation.inject_headers(request.headers_mut(), &to)),
     }
 }
 

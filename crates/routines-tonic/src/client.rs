@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
+use http_body_util::BodyExt;
+use http_body_util::combinators::MapErr;
 use pin_project_lite::pin_project;
-use routines_cancel::{Cancelled, Cause, cancelled};
-use routines_http::Propagation;
+use routines_cancel::Cause;
+use routines_http::{Propagation, UntilCancelledBody};
 use tonic::Status;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -86,7 +88,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        CallFuture { cancelled: Some(cancelled()), call: self.0.call(request) }
+        CallFuture { call: self.0.call(request) }
     }
 }
 
@@ -109,7 +111,6 @@ pin_project! {
     pub struct CallFuture<F> {
         #[pin]
         call: routines_http::CallFuture<F>,
-        cancelled: Option<Cancelled>,
     }
 }
 
@@ -117,17 +118,14 @@ impl<F, R, E> Future for CallFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
 {
     type Output = Result<Response<ResponseBody<R>>, Status>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = ready!(this.call.poll(cx));
-        let cancelled = this.cancelled.take();
-        Poll::Ready(match result {
-            Ok(response) => Ok(response.map(|body| ResponseBody { body: Some(body), cancelled })),
-            Err(error) => Err(failed(error)),
-        })
+        let response = ready!(self.project().call.poll(cx)).map_err(failed)?;
+        Poll::Ready(Ok(response.map(|body| body.map_err(failed as fn(BoxError) -> Status))))
     }
 }
 
@@ -137,40 +135,5 @@ impl<F> fmt::Debug for CallFuture<F> {
     }
 }
 
-pin_project! {
-    /// The body of [`Client`]'s responses: its messages end when the routine that called is cancelled.
-    #[derive(Debug)]
-    pub struct ResponseBody<R> {
-        #[pin]
-        body: Option<R>,
-        cancelled: Option<Cancelled>,
-    }
-}
-
-impl<R> Body for ResponseBody<R>
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    type Data = R::Data;
-    type Error = Status;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<R::Data>, Status>>> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        if let Some(Poll::Ready(cause)) = this.cancelled.as_mut().map(|cancelled| Pin::new(cancelled).poll(cx)) {
-            // Resets the stream: the server is told.
-            this.body.set(None);
-            return Poll::Ready(Some(Err(status(&cause))));
-        }
-        body.poll_frame(cx).map_err(|error| failed(error.into()))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
-}
+/// The body of [`Client`]'s responses: its messages end when the routine that called is cancelled.
+pub type ResponseBody<R> = MapErr<UntilCancelledBody<R>, fn(BoxError) -> Status>;

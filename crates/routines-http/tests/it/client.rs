@@ -15,10 +15,13 @@ use crate::support::{REGION, TENANT, Told, fleet, serve};
 
 /// The headers a request has when it is sent.
 async fn sent(layer: ClientLayer, request: Request<()>) -> Result<HeaderMap, Cause> {
-    let transport =
-        service_fn(async |request: Request<()>| Ok::<_, Infallible>(Response::new(request.headers().clone())));
+    let transport = service_fn(async |request: Request<()>| {
+        let mut echo = Response::new(String::new());
+        *echo.headers_mut() = request.into_parts().0.headers;
+        Ok::<_, Infallible>(echo)
+    });
     match layer.layer(transport).oneshot(request).await {
-        Ok(response) => Ok(response.into_body()),
+        Ok(echo) => Ok(echo.into_parts().0.headers),
         Err(error) => Err(*error.downcast::<Cause>().expect("nothing else fails here")),
     }
 }
@@ -142,4 +145,30 @@ async fn cancelling_a_caller_is_told_to_the_server_it_waits_for() {
         assert_eq!(call.await.unwrap().unwrap_err().to_string(), "no longer needed");
         assert_eq!(told.next().await, "the client went away id=req-7");
     }
+}
+
+#[tokio::test]
+async fn reading_a_body_ends_with_the_routine_that_reads_it_and_the_server_is_told() {
+    use futures_util::StreamExt;
+    use http_body_util::BodyExt;
+
+    let mut told = Told::new();
+    let endless = get(async |Extension(tell): Extension<tokio::sync::mpsc::UnboundedSender<String>>| {
+        routines_cancel::after_cancel(move |cause| tell.send(cause.to_string()).unwrap()).detach();
+        let first = futures_util::stream::once(async { Ok::<_, Infallible>("first row") });
+        Body::from_stream(first.chain(futures_util::stream::pending()))
+    });
+    let app = Router::new().route("/", endless).layer(ServerLayer::new(&fleet())).layer(Extension(told.0.clone()));
+    let address = serve(app).await;
+    let transport =
+        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<Body>();
+    let client = ClientLayer::new(&fleet()).layer(transport);
+    let token = Token::new();
+    let call = client.oneshot(Request::get(format!("http://{address}/")).body(Body::empty()).unwrap());
+    let mut body = token.scope(call).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first row");
+    token.cancel_with(Cause::from("no longer needed"));
+    assert_eq!(body.frame().await.unwrap().unwrap_err().to_string(), "no longer needed");
+    assert!(body.frame().await.is_none());
+    assert_eq!(told.next().await, "the client went away");
 }

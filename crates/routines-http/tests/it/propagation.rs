@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use routines_cancel::Cause;
-use routines_http::{Destination, Propagated, Propagation, REQUEST_ID, TRACE, TraceContext};
+use routines_http::{CALLER_TRACE, Destination, Propagated, Propagation, REQUEST_ID, TRACE, TraceContext};
 
 use crate::support::{REGION, TENANT, fleet};
 
@@ -53,11 +53,13 @@ fn what_a_peer_said_beside_a_value_goes_on_with_it_until_the_value_changes() {
 #[test]
 fn nothing_of_one_message_is_seen_in_the_next_even_inside_it() {
     let open = fleet().forward_unknown_baggage(true);
-    let outer = open.extract(&headers(&[("baggage", "tenant=acme,theirs=1"), ("x-region", "eu")]));
+    let caller = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let outer = open.extract(&headers(&[("baggage", "tenant=acme,theirs=1"), ("x-region", "eu"), caller]));
     outer.sync_scope(|| {
+        assert_eq!(CALLER_TRACE.get().as_ref(), outer.remote());
         for inner in [open.extract(&Headers::new()), open.extract_untrusted(&headers(&[("baggage", "tenant=x")]))] {
             inner.sync_scope(|| {
-                assert_eq!((TENANT.get(), REGION.get()), (None, None));
+                assert_eq!((TENANT.get(), REGION.get(), CALLER_TRACE.get()), (None, None, None));
                 assert_eq!(sent(&open, &ours()).get("baggage"), None);
             });
         }
