@@ -4,6 +4,7 @@
 
 mod check;
 mod client;
+mod fleet;
 mod load;
 mod logs;
 mod mode;
@@ -17,12 +18,15 @@ mod tree;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Runs a real HTTP service under load and checks that every line it logs has the id of the right request.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// How many requests to make
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     requests: u64,
@@ -45,12 +49,22 @@ struct Options {
     serve: Option<SocketAddr>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs several services as processes of their own, and follows requests through all of them
+    Fleet(fleet::Options),
+    #[command(hide = true)]
+    FleetPart(fleet::part::Options),
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
     routines_tokio::install();
-    let done = match options.serve {
-        Some(address) => serve::serve(address).map(|()| true),
-        None => run::run(&run::Plan {
+    let done = match (&options.command, options.serve) {
+        (Some(Command::Fleet(fleet)), _) => fleet::run(fleet),
+        (Some(Command::FleetPart(part)), _) => fleet::part::run(part).map(|()| true),
+        (None, Some(address)) => serve::serve(address).map(|()| true),
+        (None, None) => run::run(&run::Plan {
             requests: options.requests,
             concurrency: options.concurrency,
             mode: match (options.forget_spawn, options.hooks) {
