@@ -39,6 +39,16 @@ pub(crate) enum Group {
     HookPoll,
     /// Reading and writing in such a task.
     HookRead,
+    /// Cancelling, and asking whether one is cancelled.
+    Cancel,
+    /// [`Group::Cancel`] inside a tokio task, and deadlines.
+    TaskCancel,
+    /// [`Group::Spawn`] under a deadline.
+    CancelSpawn,
+    /// Reading and writing the headers of requests.
+    Wire,
+    /// What tower layers add to a call.
+    Layers,
     /// Blocking jobs and threads.
     Jobs,
     /// The same on two threads at once.
@@ -50,9 +60,9 @@ pub(crate) enum Group {
 pub(crate) enum Against {
     /// Nothing.
     Nothing,
-    /// The row of the peer [`BARE`]: the others show what they *add* to it.
+    /// The row of the peer [`BARE`], the one of the same case if there are several: the others show what they *add* to it.
     AddedToBare,
-    /// The row of the peer [`BARE`]: the others also show by how much they exceed it.
+    /// The same row: the others also show by how much they exceed it.
     MoreThanBare,
     /// The same case on one thread.
     OneThread,
@@ -63,7 +73,7 @@ pub(crate) const BARE: &str = "bare";
 
 impl Group {
     /// All tables, in the order of the report.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Floors,
         Self::Id,
         Self::Get,
@@ -82,6 +92,11 @@ impl Group {
         Self::HookWorkers,
         Self::HookPoll,
         Self::HookRead,
+        Self::Cancel,
+        Self::TaskCancel,
+        Self::CancelSpawn,
+        Self::Wire,
+        Self::Layers,
         Self::Jobs,
         Self::Threads,
     ];
@@ -107,9 +122,20 @@ impl Group {
             Self::HookWorkers => "hook-workers",
             Self::HookPoll => "hook-poll",
             Self::HookRead => "hook-read",
+            Self::Cancel => "cancel",
+            Self::TaskCancel => "task-cancel",
+            Self::CancelSpawn => "cancel-spawn",
+            Self::Wire => "wire",
+            Self::Layers => "layers",
             Self::Jobs => "jobs",
             Self::Threads => "threads",
         }
+    }
+
+    /// The table of that name.
+    pub(crate) fn of_slug(slug: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::slug).join(", ");
+        Self::ALL.into_iter().find(|group| group.slug() == slug).ok_or_else(|| format!("the tables are {}", names()))
     }
 
     /// The heading, with what the figures mean.
@@ -133,6 +159,11 @@ impl Group {
             Self::HookWorkers => "The same on one runtime with two workers, from two tasks at once",
             Self::HookPoll => "A plain task's poll by tokio's scheduler: what hooks add",
             Self::HookRead => "In a plain task under runtime hooks, nothing wrapped",
+            Self::Cancel => "Cancellation, no runtime involved",
+            Self::TaskCancel => "Cancellation and deadlines inside a tokio task",
+            Self::CancelSpawn => "Spawn and join under a deadline",
+            Self::Wire => "Headers, inside a tokio task",
+            Self::Layers => "Tower layers inside a tokio task: added to a call of the bare service",
             Self::Jobs => "Blocking jobs and threads: start and join",
             Self::Threads => "Two threads at once, against one",
         }
@@ -141,8 +172,8 @@ impl Group {
     /// What its figures are held against.
     pub(crate) fn against(self) -> Against {
         match self {
-            Self::Poll | Self::TaskPoll | Self::HookPoll => Against::AddedToBare,
-            Self::Spawn | Self::HookSpawn | Self::HookWorkers => Against::MoreThanBare,
+            Self::Poll | Self::TaskPoll | Self::HookPoll | Self::Layers => Against::AddedToBare,
+            Self::Spawn | Self::CancelSpawn | Self::HookSpawn | Self::HookWorkers => Against::MoreThanBare,
             Self::Threads => Against::OneThread,
             _ => Against::Nothing,
         }

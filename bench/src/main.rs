@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::group::Group;
 use crate::measure::Effort;
 
 /// Measures `routines` beside its peers: prints Markdown tables and regenerates docs/benchmarks.md with its charts.
@@ -40,6 +41,9 @@ struct Cli {
     /// Also write the rows to this file, as a JSON array of {group, case, peer, ns, x_rand, x_tls}.
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
+    /// Measure these tables only (cancel, wire, ...); leaves the documentation alone.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = Group::of_slug)]
+    only: Vec<Group>,
     #[command(subcommand)]
     command: Option<What>,
 }
@@ -70,13 +74,13 @@ fn main() -> ExitCode {
 }
 
 fn timings(cli: &Cli) -> io::Result<()> {
-    let rows = suite::run(if cli.quick { Effort::QUICK } else { Effort::FULL });
+    let rows = suite::run(if cli.quick { Effort::QUICK } else { Effort::FULL }, &cli.only);
     let text = report::markdown(&rows);
     print!("{text}");
     if let Some(path) = &cli.json {
         report::write_json(&rows, path)?;
     }
-    if cli.quick {
+    if cli.quick || !cli.only.is_empty() {
         return Ok(());
     }
     docs::regenerate(docs::TIMINGS, &(chart::links() + &text))?;

@@ -17,14 +17,28 @@ pub(crate) fn build() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime without drivers needs nothing of the system")
 }
 
+fn here() -> &'static Runtime {
+    RUNTIME.with(|runtime| *runtime)
+}
+
+/// A current-thread runtime with timers, for the peers that need them.
+pub(crate) fn with_timers() -> &'static Runtime {
+    Box::leak(Box::new(Builder::new_current_thread().enable_time().build().expect("timers need nothing of the system")))
+}
+
 /// Runs a future on this thread's runtime, as its root: not as a task.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    RUNTIME.with(|runtime| *runtime).block_on(future)
+    here().block_on(future)
 }
 
 /// Runs a batch inside a task that tokio itself spawned.
 pub(crate) fn in_task(batch: impl FnOnce() -> Duration + Send + 'static) -> Duration {
-    block_on(async { tokio::spawn(async move { batch() }).await.expect("batches do not panic") })
+    in_task_of(here(), batch)
+}
+
+/// The same, on this runtime.
+pub(crate) fn in_task_of(runtime: &Runtime, batch: impl FnOnce() -> Duration + Send + 'static) -> Duration {
+    runtime.block_on(async { tokio::spawn(async move { batch() }).await.expect("batches do not panic") })
 }
 
 /// How long it takes to spawn a task and await it, `n` times.

@@ -12,6 +12,8 @@ pub(crate) const OURS: &str = "routines";
 enum Unit {
     /// At most so many times `rand::random::<u64>()`.
     Rand,
+    /// At most so many nanoseconds.
+    Nanos,
     /// At most so many percent more than without.
     Percent,
     /// At least so many times as fast on two threads as on one.
@@ -31,11 +33,15 @@ const fn rand(group: Group, case: &'static str, must: f64, aim: Option<f64>) -> 
     Target { group, case, unit: Unit::Rand, must, aim }
 }
 
+const fn nanos(group: Group, case: &'static str, must: f64) -> Target {
+    Target { group, case, unit: Unit::Nanos, must, aim: None }
+}
+
 const fn both(case: &'static str) -> Target {
     Target { group: Group::Threads, case, unit: Unit::TimesOneThread, must: 1.9, aim: None }
 }
 
-const TARGETS: [Target; 34] = [
+const TARGETS: [Target; 36] = [
     rand(Group::Id, "id", 0.15, None),
     rand(Group::Get, "1 value", 0.25, Some(0.17)),
     rand(Group::Get, "8 values", 0.25, Some(0.17)),
@@ -65,6 +71,8 @@ const TARGETS: [Target; 34] = [
     Target { group: Group::Spawn, case: "1 value", unit: Unit::Percent, must: 8.0, aim: Some(5.0) },
     Target { group: Group::Spawn, case: "8 values", unit: Unit::Percent, must: 8.0, aim: Some(5.0) },
     Target { group: Group::Spawn, case: "64 values", unit: Unit::Percent, must: 8.0, aim: Some(5.0) },
+    nanos(Group::Cancel, "check, nothing cancelled", 2.0),
+    nanos(Group::TaskCancel, "check, nothing cancelled", 2.0),
     both("id, two threads"),
     both("get, two threads"),
     both("set, two threads"),
@@ -94,6 +102,7 @@ fn value(target: &Target, rows: &[Row]) -> Option<f64> {
     let row = rows.iter().find(|row| row.group == target.group && row.case == target.case && row.peer == OURS)?;
     match target.unit {
         Unit::Rand => Some(row.x_rand),
+        Unit::Nanos => Some(row.ns),
         Unit::Percent => Some((row.against? - 1.0) * 100.0),
         Unit::TimesOneThread => row.against,
     }
@@ -102,11 +111,12 @@ fn value(target: &Target, rows: &[Row]) -> Option<f64> {
 fn line(target: &Target, is: f64) -> String {
     let show = |value: f64| match target.unit {
         Unit::Rand => format!("{} xR", figure(value)),
+        Unit::Nanos => format!("{} ns", figure(value)),
         Unit::Percent => format!("{value:+.0} %"),
         Unit::TimesOneThread => format!("{value:.2}x"),
     };
     let meets = |limit: f64| match target.unit {
-        Unit::Rand | Unit::Percent => is <= limit,
+        Unit::Rand | Unit::Nanos | Unit::Percent => is <= limit,
         Unit::TimesOneThread => is >= limit,
     };
     let verdict = match (meets(target.must), target.aim.map(meets)) {

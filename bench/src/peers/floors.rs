@@ -45,6 +45,11 @@ pub(crate) fn yardsticks(cases: &mut Vec<Case>) {
     cases.push(floor(TLS, || CELL.with(Cell::get)));
 }
 
+/// Whether a case is one of the two.
+pub(crate) fn is_yardstick(case: &Case) -> bool {
+    case.group == Group::Floors && [RAND, TLS].contains(&&*case.name)
+}
+
 /// The pieces.
 pub(crate) fn plain(cases: &mut Vec<Case>) {
     yardsticks(cases);

@@ -6,11 +6,15 @@ pub(crate) mod fastrace_span;
 pub(crate) mod floors;
 pub(crate) mod log_mdc_map;
 pub(crate) mod opentelemetry_context;
+pub(crate) mod opentelemetry_propagator;
 pub(crate) mod ours;
+pub(crate) mod ours_cancel;
+pub(crate) mod ours_http;
 pub(crate) mod per_object;
 pub(crate) mod scoped_ref;
 pub(crate) mod sentry_hub;
 pub(crate) mod standard;
+pub(crate) mod tokio_cancel;
 pub(crate) mod tokio_inherit;
 pub(crate) mod tokio_task_local;
 pub(crate) mod tracing_span;
@@ -42,6 +46,8 @@ pub(crate) fn plain() -> Vec<Case> {
         per_object::plain,
         log_mdc_map::plain,
         sentry_hub::plain,
+        ours_cancel::plain,
+        tokio_cancel::plain,
     ] {
         add(&mut cases);
     }
@@ -63,6 +69,10 @@ pub(crate) fn tasks() -> Vec<Case> {
         dcontext_store::tasks,
         tokio_inherit::tasks,
         sentry_hub::tasks,
+        ours_cancel::tasks,
+        tokio_cancel::tasks,
+        ours_http::tasks,
+        opentelemetry_propagator::tasks,
     ] {
         add(&mut cases);
     }
