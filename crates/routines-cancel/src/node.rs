@@ -4,10 +4,10 @@
 //! and a middle that ended does not cut off what it started. A middle that nobody can end alone any more, and that has nothing else to
 //! tell, is stepped over: routines that each start the next and end make no chain.
 //!
-//! Three locks, never two of a kind but upwards, and no user code under any: a node's `parent`, then its parent's `parent`, then one
-//! node's `dependents`. What is told and what is added are decided under `dependents`, whose mutex orders everything else, so that
-//! there is no protocol of atomics here for a model checker: `CANCELLED` is a count that is right whenever somebody may ask (see
-//! [`any_cancelled`]), `aside` is written under the lock that every reader has taken since, and `handles` only falls to 0 once.
+//! Locks are taken in one order, with no user code under any: a node's `parent`, that parent's `parent`, then one node's `dependents`.
+//! What is told, added and moved is decided under `dependents`, which leaves no protocol of atomics to a model checker: `aside` is
+//! written under the lock that whoever reads it has taken since it listed itself there, a timer and a cancellation meet at the lock
+//! (see `start_timer`), `handles` falls to 0 once, and `CANCELLED` is right whenever somebody can tell (see [`any_cancelled`]).
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -384,4 +384,23 @@ fn take_next(next: &RefCell<Option<Vec<Remains>>>) -> Option<Remains> {
         *next = None;
     }
     remains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, for there is one count. What it saves cannot be seen from outside.
+    #[test]
+    fn the_process_looks_for_cancellations_only_while_there_are_some() {
+        let (root, other) = (Node::root(None), Node::root(None));
+        let child = root.child(None);
+        assert!(!any_cancelled());
+        assert!(root.cancel(None, Cause::Cancelled) && other.cancel(None, Cause::Cancelled));
+        assert!(!root.cancel(None, Cause::Cancelled));
+        drop((root, other));
+        assert!(any_cancelled());
+        drop(child);
+        assert!(!any_cancelled());
+    }
 }

@@ -64,8 +64,9 @@ impl<T> Wheel<T> {
     fn tick(&mut self, at: Instant) -> u64 {
         // Not the timer's moment: all that come before the start are one slot's.
         let start = *self.start.get_or_insert_with(Instant::now);
-        let millis = at.saturating_duration_since(start).as_nanos().div_ceil(1_000_000);
-        u64::try_from(millis).unwrap_or(u64::MAX)
+        let since = at.saturating_duration_since(start);
+        let millis = since.subsec_nanos().div_ceil(1_000_000);
+        since.as_secs().saturating_mul(1_000).saturating_add(millis.into())
     }
 
     pub(crate) fn add(&mut self, at: Instant, what: T) -> Key {

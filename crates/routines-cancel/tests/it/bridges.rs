@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use routines::Local;
 use routines_cancel::{Cause, Token};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{FAR, Log, OnDrop, in_time, multi_thread};
+use crate::support::{FAR, in_time, multi_thread, receive};
 
 static HELD: Local<Arc<()>> = Local::new();
 
@@ -64,34 +65,30 @@ fn ours_is_below_the_current_token_too() {
     assert_eq!(late.cause().expect("born cancelled").to_string(), "from above");
 }
 
-/// tokio-util wakes its waiters with the tree's nodes locked.
+/// Wakers are woken under whatever locks the canceller holds: nobody's callbacks run there.
 #[test]
-fn cancelled_inside_their_locks_nothing_is_called_that_needs_them() {
+fn what_follows_is_told_by_another_thread_than_cancelled_theirs() {
     in_time(|| {
         let theirs = CancellationToken::new();
         let child = theirs.child_token();
         let followers: Vec<_> =
             (0..50).map(|at| Token::following(if at % 2 == 0 { &theirs } else { &child })).collect();
-        let log = Log::default();
+        let (tell, told) = channel();
         for ours in &followers {
-            let (theirs, child, note) = (theirs.clone(), child.clone(), log.clone());
+            let (theirs, child, tell) = (theirs.clone(), child.clone(), tell.clone());
             let uses = move |_: &Cause| {
-                assert!(theirs.is_cancelled());
                 theirs.child_token().cancel();
                 child.cancel();
-                note.add(());
+                tell.send((theirs.is_cancelled(), thread::current().id())).expect("a test");
             };
             ours.after_cancel(uses).detach();
         }
         theirs.cancel();
         for ours in &followers {
             ours.wait();
+            let (cancelled, thread) = receive(&told);
+            assert!(cancelled && thread != thread::current().id());
         }
-        let (tell, told) = channel();
-        // Those before it on the thread that tells have run their callbacks.
-        drop(Token::new().child_with_timeout(Duration::ZERO).after_cancel(move |_| _ = tell.send(())));
-        drop(told);
-        drop((followers, theirs, child));
     });
 }
 
@@ -177,7 +174,6 @@ fn dropped_while_theirs_is_cancelled_it_neither_hangs_nor_tells() {
         for _ in 0..1_000 {
             let theirs = CancellationToken::new();
             let ours = Token::following(&theirs);
-            let _note = OnDrop(|| {});
             let canceller = std::thread::spawn(move || theirs.cancel());
             drop(ours);
             canceller.join().expect("no panic");

@@ -1,5 +1,6 @@
 //! Owns the promises of callbacks: where they run, what they may do, how they are taken back.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
@@ -7,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use routines::Local;
-use routines_cancel::{Cause, Token, after_cancel, cause, deadline, is_cancelled};
+use routines_cancel::{Cause, Token, after_cancel, cause, check, deadline, is_cancelled};
 
 use crate::support::{FAR, Log, OnDrop, fall, in_time, receive};
 
@@ -200,6 +201,28 @@ fn what_it_holds_may_use_the_token_when_it_is_dropped() {
         drop(token);
         assert!(root.is_cancelled(), "it was dropped");
     });
+}
+
+/// Also after what this crate keeps for the thread.
+#[test]
+fn what_a_thread_leaves_behind_is_dropped_quietly() {
+    thread_local! {
+        static HELD: RefCell<Vec<Token>> = const { RefCell::new(Vec::new()) };
+    }
+    let log = Log::default();
+    let note = log.clone();
+    let leaves = move || {
+        HELD.with_borrow(Vec::is_empty);
+        drop(Token::new());
+        let inner = Token::new();
+        let dropped = OnDrop(move || note.add((check().is_ok(), Token::current().is_none())));
+        inner.after_cancel(move |_| _ = &dropped).detach();
+        let outer = inner.child_with_timeout(FAR);
+        outer.after_cancel(move |_| _ = &inner).detach();
+        HELD.set(vec![outer.child(), outer]);
+    };
+    thread::spawn(leaves).join().expect("no panic");
+    assert_eq!(log.entries(), [(true, true)]);
 }
 
 mod stopping {

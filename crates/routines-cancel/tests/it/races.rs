@@ -9,6 +9,9 @@ use routines_cancel::{Token, check};
 
 use crate::support::{FAR, in_time};
 
+/// A round in this many, where one takes seconds.
+const SCALE: u64 = if cfg!(miri) { 100 } else { 1 };
+
 /// Runs all at once, as far as threads can.
 fn together<const N: usize>(work: [Box<dyn FnOnce() + Send>; N]) {
     let start = Arc::new(Barrier::new(N));
@@ -27,7 +30,7 @@ fn together<const N: usize>(work: [Box<dyn FnOnce() + Send>; N]) {
 #[test]
 fn cancelled_from_two_places_everybody_is_told_once() {
     in_time(|| {
-        for _ in 0..300 {
+        for _ in 0..300 / SCALE {
             let root = Token::new();
             let middle = root.child();
             let (counts, leaves): (Vec<_>, Vec<_>) = (0..20)
@@ -59,7 +62,7 @@ fn cancelled_from_two_places_everybody_is_told_once() {
 #[test]
 fn a_child_made_while_its_parent_is_cancelled_is_told() {
     in_time(|| {
-        for _ in 0..300 {
+        for _ in 0..300 / SCALE {
             let parent = Token::new();
             let (makes, cancels) = (parent.clone(), parent.clone());
             let make = move || {
@@ -78,7 +81,7 @@ fn a_child_made_while_its_parent_is_cancelled_is_told() {
 #[test]
 fn a_leaf_is_told_while_its_ancestors_are_let_go() {
     in_time(|| {
-        for _ in 0..1_000 {
+        for _ in 0..1_000 / SCALE {
             let root = Token::new();
             let (one, leaf) = (root.child(), root.child());
             let two = one.child();
@@ -101,7 +104,7 @@ fn a_leaf_is_told_while_its_ancestors_are_let_go() {
 #[test]
 fn whoever_was_told_finds_itself_cancelled() {
     in_time(|| {
-        for _ in 0..1_000 {
+        for _ in 0..1_000 / SCALE {
             let token = Token::new();
             let (asks, cancels) = (token.clone(), token.clone());
             drop(token);
@@ -121,7 +124,7 @@ fn whoever_was_told_finds_itself_cancelled() {
 #[test]
 fn deadlines_and_cancels_of_the_same_meet() {
     in_time(|| {
-        for round in 0..500_u64 {
+        for round in 0..500 / SCALE {
             let parent = Token::new();
             let child = parent.child_with_timeout(Duration::from_micros(round % 1500));
             let (cancels, told) = (parent.clone(), child.clone());

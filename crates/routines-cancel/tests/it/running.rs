@@ -61,7 +61,25 @@ fn late_it_is_dropped_inside_its_context_and_polled_no_more() {
 }
 
 #[test]
-fn done_and_cancelled_at_once_it_is_cancelled() {
+fn late_it_is_dropped_though_what_ran_it_is_kept() {
+    let (token, log) = (Token::new(), Log::default());
+    let note = log.clone();
+    let guard = OnDrop(move || note.add(()));
+    let work = token.sync_scope(|| {
+        until_cancelled(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        })
+    });
+    let mut work = Box::pin(work);
+    assert!(block_on(poll_once(work.as_mut())).is_none());
+    token.cancel();
+    assert!(block_on(work.as_mut()).is_err());
+    assert_eq!(log.entries(), [()]);
+}
+
+#[test]
+fn what_cancels_itself_and_is_done_is_done() {
     let token = Token::new();
     let canceller = token.clone();
     let work = token.run(async move {
@@ -69,7 +87,7 @@ fn done_and_cancelled_at_once_it_is_cancelled() {
         canceller.cancel();
         7
     });
-    assert_eq!(block_on(work).expect("the poll that cancels is the one that ends it"), 7);
+    assert_eq!(block_on(work).expect("it was done when it was cancelled"), 7);
 }
 
 #[test]

@@ -36,7 +36,7 @@ proptest! {
         let mut earliest: Vec<Option<u64>> = vec![None];
         for (at, (_, own)) in tree.iter().enumerate() {
             let above = earliest[parents[at + 1]];
-            earliest.push(own.into_iter().chain(&above).min().copied());
+            earliest.push(own.iter().chain(&above).min().copied());
         }
         for (token, earliest) in tokens.iter().zip(earliest) {
             prop_assert_eq!(token.deadline(), earliest.map(|after| now + FAR + Duration::from_secs(after)));
@@ -70,8 +70,8 @@ proptest! {
         let told = log.entries();
         prop_assert_eq!(told.len(), tokens.len());
         let when = |at: usize| told.iter().position(|told| *told == at);
-        for at in 1..tokens.len() {
-            prop_assert!(when(parents[at]) < when(at));
+        for (at, parent) in parents.into_iter().enumerate().skip(1) {
+            prop_assert!(when(parent) < when(at));
         }
     }
 
