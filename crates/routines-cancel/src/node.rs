@@ -238,6 +238,21 @@ impl Node {
     }
 }
 
+/// Puts whom to call to the calls, and gives the children.
+fn sort(dependents: Slab<Dependent>, calls: &mut Vec<Dependent>) -> Vec<Weak<Node>> {
+    let (mut children, mut callbacks) = (Vec::new(), Vec::new());
+    for (_, dependent) in dependents {
+        match dependent {
+            Dependent::Child(child) => children.push(child),
+            // Before callbacks, which may take their time.
+            Dependent::Waiter(_) => calls.push(dependent),
+            Dependent::Callback(_) => callbacks.push(dependent),
+        }
+    }
+    calls.extend(callbacks);
+    children
+}
+
 /// # The end
 impl Node {
     #[inline]
@@ -257,35 +272,20 @@ impl Node {
     /// Cancels it and everything below; `false` if it was cancelled already.
     pub(crate) fn cancel(self: &Arc<Node>, cause: Option<Cause>, or: Cause) -> bool {
         let cause = cause.unwrap_or_else(|| self.default_cause.get().cloned().unwrap_or(or));
-        let Some(mut next) = self.tell(&cause) else { return false };
-        // A list and not recursion: trees may be a million deep.
-        while let Some(child) = next.pop() {
-            if let Some(below) = child.upgrade().and_then(|child| child.tell(&cause)) {
-                next.extend(below);
-            }
+        let Some(told) = self.end(&cause) else { return false };
+        let mut calls = Vec::new();
+        // Everything below is ended before anybody is told: a task that is woken may drop what was to be told next. A list and not
+        // recursion: trees may be a million deep.
+        let mut ended = vec![told];
+        while let Some(dependents) = ended.pop() {
+            let children = sort(dependents, &mut calls);
+            // The list is taken from its end: the oldest child comes first.
+            ended.extend(children.iter().rev().filter_map(|child| child.upgrade()?.end(&cause)));
+        }
+        for call in calls {
+            contain(|| call.call(&cause));
         }
         true
-    }
-
-    /// Tells this node alone and runs its callbacks; gives its children, or `None` if it knew.
-    fn tell(&self, cause: &Cause) -> Option<Vec<Weak<Node>>> {
-        let dependents = self.end(cause)?;
-        self.stop_timer();
-        let (mut children, mut callbacks) = (Vec::new(), Vec::new());
-        for (_, dependent) in dependents {
-            match dependent {
-                Dependent::Child(child) => children.push(child),
-                Dependent::Callback(_) => callbacks.push(dependent),
-                // Before callbacks, which may take their time.
-                Dependent::Waiter(_) => contain(|| dependent.call(cause)),
-            }
-        }
-        for callback in callbacks {
-            contain(|| callback.call(cause));
-        }
-        // The list is taken from its end: the oldest child is told first.
-        children.reverse();
-        Some(children)
     }
 
     /// From here on it is cancelled; gives who is to be told, or `None` if it was.
@@ -297,7 +297,10 @@ impl Node {
         // Counted first: whoever sees the cause must not be held back by the count.
         CANCELLED.fetch_add(1, Ordering::Relaxed);
         let _ = self.cause.set(cause.clone());
-        Some(std::mem::take(&mut *dependents))
+        let told = std::mem::take(&mut *dependents);
+        drop(dependents);
+        self.stop_timer();
+        Some(told)
     }
 
     /// Has `dependent` told when it is cancelled; gives it back, with the cause, if it is already.

@@ -41,7 +41,7 @@ pub(super) trait Listen: Send + Sync + 'static {
     fn hear(&self, hop: Hop, line: &str);
 }
 
-/// A process of ours.
+/// A process of ours. It ends when its input does: when this is dropped, or when we are gone ourselves.
 pub(super) struct Part {
     name: &'static str,
     pub(super) address: Option<SocketAddr>,
@@ -76,7 +76,6 @@ impl Part {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()?;
         let (Some(words), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("a child has no pipes".into());

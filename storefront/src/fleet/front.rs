@@ -156,7 +156,9 @@ async fn order(
 ) -> Result<Json<Receipt>, Failure> {
     line::log_arrival(order);
     to_bytes(body, LARGEST).await.map_err(|error| Failure(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let Reserved { request_id, trace_id, tenant } = front.reserve(order, wish.hold).await?;
+    let reserved = front.reserve(order, wish.hold).await;
+    let tell = |status: &Status| line::log_answer_of_cancelled(order, routines_tonic::cause(status));
+    let Reserved { request_id, trace_id, tenant } = reserved.inspect_err(tell)?;
     if let Some(millis) = wish.job {
         front.publish(order, millis).await?;
     }

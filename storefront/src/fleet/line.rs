@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use routines_cancel::after_cancel;
+use routines_cancel::{Cause, after_cancel};
 use serde::Deserialize;
 use tracing::info;
 
@@ -29,6 +29,15 @@ pub(super) fn log_arrival(order: u64) {
         after_cancel(move |cause| info!(order, cause = %cause, left_ns = left(deadline), at_us = now_us(), "{TOLD}"));
     // The handler may be dropped by then: it goes with the request and not with the handler.
     tell.detach();
+}
+
+/// Logs that a neighbour was told before this hop was, if it was: over the network both have the same deadline.
+pub(super) fn log_answer_of_cancelled(order: u64, cause: Option<Cause>) {
+    if let Some(cause) = cause
+        && !routines_cancel::is_cancelled()
+    {
+        info!(order, cause = %cause, left_ns = left(routines_cancel::deadline()), at_us = now_us(), "{TOLD}");
+    }
 }
 
 fn left(deadline: Option<Instant>) -> Option<u64> {

@@ -50,21 +50,22 @@ fn it_may_do_anything_with_the_token_that_calls_it() {
     in_time(|| {
         let token = Token::new().child();
         let (mine, log) = (token.clone(), Log::default());
-        let other = token.child().after_cancel(|_| unreachable!("it is taken back"));
+        let (child, below) = (token.child(), log.clone());
+        let other = child.after_cancel(move |_| below.add("below"));
         let note = log.clone();
         let stop = token.after_cancel(move |_| {
             assert!(mine.is_cancelled() && !mine.cancel());
             assert!(mine.child().is_cancelled() && mine.child_with_timeout(FAR).is_cancelled());
             let late = note.clone();
             assert!(!mine.after_cancel(move |_| late.add("late")).stop());
-            assert!(other.stop(), "a child is told after its parent's callbacks");
+            assert!(child.is_cancelled() && !other.stop(), "all below has ended before anybody is told");
             mine.wait();
             smol::block_on(mine.cancelled());
             drop(mine);
             note.add("all");
         });
         token.cancel();
-        assert_eq!(log.entries(), ["late", "all"]);
+        assert_eq!(log.entries(), ["late", "all", "below"]);
         assert!(!stop.stop());
     });
 }
@@ -300,4 +301,25 @@ mod stopping {
             assert_eq!(called.load(Ordering::SeqCst), usize::from(!stopped));
         }
     }
+}
+
+/// The first one woken gives up the token of what was to be told after it.
+#[test]
+fn what_a_woken_task_drops_is_told_all_the_same() {
+    struct DropsIt(std::sync::Mutex<Option<Token>>);
+    impl std::task::Wake for DropsIt {
+        fn wake(self: std::sync::Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    let parent = Token::new();
+    let child = parent.child();
+    let (tell, told) = std::sync::mpsc::channel();
+    child.after_cancel(move |cause| tell.send(cause.to_string()).unwrap()).detach();
+    let waker = std::task::Waker::from(std::sync::Arc::new(DropsIt(std::sync::Mutex::new(Some(child)))));
+    let mut waits = Box::pin(parent.cancelled());
+    assert!(waits.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    parent.cancel();
+    assert_eq!(told.try_recv().as_deref(), Ok("cancelled"));
 }
