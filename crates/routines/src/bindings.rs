@@ -108,6 +108,11 @@ impl Bindings {
 
     fn bind(&self, cx: &mut Context) {
         let own = self.revived();
+        // Nothing to put them on top of: the table is shared instead of made again.
+        if cx.is_empty() {
+            *cx = own;
+            return;
+        }
         own.each(&mut |token, meta, value| bind_in(cx, Key { token, meta }, value.clone()));
     }
 }
