@@ -42,8 +42,8 @@
 //! - A child is made where work is started, by the core's *derive* policy: no function here has to be called for it. The
 //!   earliest deadline wins. What is started after the cancellation is born cancelled. Detached work is cut off.
 //! - Nothing is stopped: work is told, and looks. [`until_cancelled`] and [`Token::run`] drop a future that is late.
-//! - All that is below is cancelled before anybody is told, then parents are told before children. Callbacks run on the thread that cancels (for deadlines: a thread of this crate's), with nothing
-//!   locked. A tree may be a million nodes deep or wide.
+//! - All that is below is cancelled before anybody is told of it, then parents are told before children. Callbacks run on the thread
+//!   that cancels (for deadlines: a thread of this crate's), with nothing locked. A tree may be a million nodes deep or wide.
 //! - A routine that starts nothing, cancels nothing and waits for no cancellation costs no node; nor does one that has ended, unless
 //!   it had a deadline or a callback of its own that what it started outlives. A deadline that is later than its parent's costs no timer.
 //!   A timer goes with its node, not at its moment.

@@ -56,17 +56,16 @@ impl ClientLayer {
         ClientLayer { propagation: propagation.clone(), host: None }
     }
 
-    /// Says which host requests go to, where their URIs do not: as over tonic's channels.
+    /// Says which host requests go to, where their URIs do not: as over tonic's channels. A URI that names a host is believed.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
     fn prepare<B>(&self, request: &mut Request<B>) -> Result<(), Cause> {
-        let mut to = match (&self.host, request.uri().host()) {
-            (Some(host), _) => Destination::host(host),
-            (None, Some(host)) => Destination::host(host),
-            (None, None) => Destination::unknown(),
+        let mut to = match request.uri().host().or(self.host.as_deref()) {
+            Some(host) => Destination::host(host),
+            None => Destination::unknown(),
         };
         if is_grpc(request.headers()) {
             to = to.grpc();

@@ -1,12 +1,13 @@
 //! Owns the end of requests whose time is up: the answer that says so.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
-use routines_cancel::{UntilCancelled, until_cancelled};
+use routines_cancel::{Cause, UntilCancelled, check, until_cancelled};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -15,7 +16,12 @@ use tower_service::Service;
 ///
 /// Put inside [`ServerLayer`](crate::ServerLayer), over all routes or some. Without it a request whose time is up is told, and answers
 /// as it likes. Cancelled for another cause, it answers `503 Service Unavailable` or `CANCELLED`. A response that has begun is not
-/// cut off.
+/// cut off, and a request that has no time left when it comes is not passed on.
+///
+/// Put outside of `FinishLayer` where a route has both: the client is answered then, and the work is told and finishes. Inside of it,
+/// the work is torn apart.
+///
+/// Costs one allocation a request that waits.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -65,8 +71,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let grpc = is_grpc(request.headers());
-        DeadlineFuture { work: until_cancelled(self.inner.call(request)), grpc }
+        let grpc = is_grpc(request.headers()).then(|| request.headers()[header::CONTENT_TYPE].clone());
+        // Asked before the call: a service may begin its work in it.
+        match check() {
+            Ok(()) => DeadlineFuture::Begun { work: until_cancelled(self.inner.call(request)), grpc },
+            Err(cause) => DeadlineFuture::Late { cause, grpc },
+        }
     }
 }
 
@@ -76,12 +86,19 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 
 pin_project! {
     /// The future of [`Deadline`].
-    #[derive(Debug)]
+    #[project = Step]
     #[must_use = "a future does nothing until it is awaited"]
-    pub struct DeadlineFuture<F> {
-        #[pin]
-        work: UntilCancelled<F>,
-        grpc: bool,
+    pub enum DeadlineFuture<F> {
+        /// Passed on.
+        #[doc(hidden)]
+        Begun {
+            #[pin]
+            work: UntilCancelled<F>,
+            grpc: Option<HeaderValue>,
+        },
+        /// Not passed on.
+        #[doc(hidden)]
+        Late { cause: Cause, grpc: Option<HeaderValue> },
     }
 }
 
@@ -93,20 +110,29 @@ where
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        Poll::Ready(match ready!(this.work.poll(cx)) {
-            Ok(result) => result,
-            Err(cause) => Ok(answer(cause.is_deadline(), *this.grpc)),
+        Poll::Ready(match self.project() {
+            Step::Begun { work, grpc } => match ready!(work.poll(cx)) {
+                Ok(result) => result,
+                Err(cause) => Ok(answer(&cause, grpc.take())),
+            },
+            Step::Late { cause, grpc } => Ok(answer(cause, grpc.take())),
         })
     }
 }
 
-/// The status codes of gRPC: <https://grpc.io/docs/guides/status-codes/>.
-fn answer<R: Default>(late: bool, grpc: bool) -> Response<R> {
+impl<F> fmt::Debug for DeadlineFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadlineFuture").finish_non_exhaustive()
+    }
+}
+
+/// For gRPC in the content type that it was asked in, with its status codes: <https://grpc.io/docs/guides/status-codes/>.
+fn answer<R: Default>(cause: &Cause, grpc: Option<HeaderValue>) -> Response<R> {
     let mut response = Response::new(R::default());
-    if grpc {
+    let late = cause.is_deadline();
+    if let Some(kind) = grpc {
         let status = if late { "4" } else { "1" };
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response.headers_mut().insert("grpc-status", HeaderValue::from_static(status));
     } else {
         *response.status_mut() = if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::SERVICE_UNAVAILABLE };

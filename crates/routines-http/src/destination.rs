@@ -80,24 +80,28 @@ pub(crate) struct Hosts(Vec<String>);
 
 impl Hosts {
     pub(crate) fn add(&mut self, host: String) {
-        self.0.push(host.to_ascii_lowercase());
+        self.0.push(plain(&host));
     }
 
     pub(crate) fn may_receive(&self, host: &Host) -> bool {
         match host {
             Host::Fleet => true,
             Host::Unknown => false,
-            Host::Named(name) => self.has(bare(name)),
+            Host::Named(name) => self.has(&plain(name)),
         }
     }
 
     fn has(&self, name: &str) -> bool {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
         self.0.iter().any(|host| match host.strip_prefix("*.") {
             Some(domain) => name.strip_suffix(domain).is_some_and(|sub| sub.len() > 1 && sub.ends_with('.')),
             None => *host == name,
         })
     }
+}
+
+/// As it is compared: without port, brackets and the dot at its end, in lower case.
+fn plain(host: &str) -> String {
+    bare(host).trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// Without the port and the brackets of an IPv6 address.

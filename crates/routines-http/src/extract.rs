@@ -1,14 +1,14 @@
 //! Owns taking in: what of a request's headers is believed.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::borrow::Cow;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::HeaderName;
 use percent_encoding::percent_decode;
 use routines::Bindings;
 
 use crate::baggage::Baggage;
 use crate::carrier::Extract;
-use crate::headers::{Found, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, find};
+use crate::headers::{GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, find};
 use crate::incoming::Incoming;
 use crate::key::{Key, Place};
 use crate::propagation::{CALLER_TRACE, PASSING, Propagation, REQUEST_ID, TRACE};
@@ -41,7 +41,7 @@ impl Propagation {
     }
 
     /// As [`extract`](Self::extract), for a message that may have waited, or for a child process: see
-    /// [`Destination::queue`].
+    /// [`Destination::queue`](crate::Destination::queue).
     pub fn extract_message<C: Extract + ?Sized>(&self, carrier: &C) -> Incoming {
         self.read(carrier, true, self.timeout_by_moment(carrier))
     }
@@ -54,23 +54,25 @@ impl Propagation {
         if let Some(remote) = &remote {
             bindings = bindings.with(&CALLER_TRACE, remote.clone());
         }
-        let mut absent = self.0.keys.clone();
+        let (mut absent, mut passes) = (self.0.keys.clone(), false);
         if trusted {
             let baggage = self.baggage(carrier);
             absent.retain(|key| !self.take(*key, &baggage, carrier, &mut bindings));
             let passing = self.passing(baggage);
-            if !passing.is_empty() {
+            passes = !passing.is_empty();
+            if passes {
                 bindings = bindings.with(&PASSING, passing);
             }
         }
-        Incoming { request_id, trace, remote, timeout, bindings, absent }
+        let deadline = timeout.and_then(|time| Instant::now().checked_add(time));
+        Incoming { request_id, trace, remote, timeout, deadline, bindings, passes, absent }
     }
 
     /// Binds the key's value, if one came that its codec can read.
     fn take<C: Extract + ?Sized>(&self, key: &dyn Key, from: &Baggage, or: &C, bindings: &mut Bindings) -> bool {
         let text = match key.place() {
-            Place::Baggage => from.get(key.name()).map(str::to_owned),
-            Place::Header => self.header_value(or, key.name()),
+            Place::Baggage => from.get(key.name()).map(Cow::Borrowed),
+            Place::Header => self.header_value(or, key.name()).map(Cow::Owned),
         };
         let Some(text) = text else { return false };
         let read = key.read(&text, std::mem::take(bindings));
@@ -83,14 +85,8 @@ impl Propagation {
     }
 
     fn header_value<C: Extract + ?Sized>(&self, carrier: &C, name: &'static str) -> Option<String> {
-        match find(carrier, &HeaderName::from_static(name)) {
-            Found::None => None,
-            Found::One(text) => Some(percent_decode(text.trim_ascii()).decode_utf8_lossy().into_owned()),
-            Found::Bad => {
-                self.0.counters.value.add();
-                None
-            }
-        }
+        let decode = |text: &[u8]| Some(percent_decode(text.trim_ascii()).decode_utf8_lossy().into_owned());
+        find(carrier, name, decode).good(&self.0.counters.value)
     }
 
     fn trace<C: Extract + ?Sized>(&self, carrier: &C) -> Option<TraceContext> {
@@ -103,15 +99,8 @@ impl Propagation {
     }
 
     fn request_id<C: Extract + ?Sized>(&self, carrier: &C) -> Option<RequestId> {
-        let counter = &self.0.counters.request_id;
-        match find(carrier, &REQUEST_ID_HEADER) {
-            Found::One(text) => counter.ok(RequestId::parse(&text)),
-            Found::None => None,
-            Found::Bad => {
-                counter.add();
-                None
-            }
-        }
+        let parse = |text: &[u8]| RequestId::parse(text).ok();
+        find(carrier, REQUEST_ID_HEADER.as_str(), parse).good(&self.0.counters.request_id)
     }
 
     fn baggage<C: Extract + ?Sized>(&self, carrier: &C) -> Baggage {
@@ -132,27 +121,16 @@ impl Propagation {
     }
 
     fn timeout<C: Extract + ?Sized>(&self, carrier: &C) -> Option<Duration> {
-        let grpc = self.one_timeout(find(carrier, &GRPC_TIMEOUT), |text| grpc_timeout::parse(text).ok());
-        let plain = self.one_timeout(find(carrier, &self.0.deadline_header), |text| millis::parse(text).ok());
+        let counter = &self.0.counters.deadline;
+        let grpc = find(carrier, GRPC_TIMEOUT.as_str(), |text| grpc_timeout::parse(text).ok()).good(counter);
+        let plain = find(carrier, self.0.deadline_header.as_str(), |text| millis::parse(text).ok()).good(counter);
         self.limited([grpc, plain].into_iter().flatten().min())
     }
 
     fn timeout_by_moment<C: Extract + ?Sized>(&self, carrier: &C) -> Option<Duration> {
-        let moment = self.one_timeout(find(carrier, &MOMENT), |text| millis::parse(text).ok());
+        let moment = find(carrier, MOMENT.as_str(), |text| millis::parse(text).ok()).good(&self.0.counters.deadline);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.limited(moment.map(|moment| moment.saturating_sub(now)))
-    }
-
-    fn one_timeout(&self, found: Found, parse: impl FnOnce(&[u8]) -> Option<Duration>) -> Option<Duration> {
-        let parsed = match found {
-            Found::None => return None,
-            Found::One(text) => parse(&text),
-            Found::Bad => None,
-        };
-        if parsed.is_none() {
-            self.0.counters.deadline.add();
-        }
-        parsed
     }
 
     fn limited(&self, time: Option<Duration>) -> Option<Duration> {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use routines::{Bindings, Carried, FutureExt};
-use routines_cancel::{Token, with_cancel, with_timeout};
+use routines::{Bindings, Carried, FutureExt, Local};
+use routines_cancel::{Token, with_cancel, with_deadline};
 
 use crate::key::Key;
 use crate::propagation::{CALLER_TRACE, PASSING};
@@ -30,7 +30,11 @@ pub struct Incoming {
     pub(crate) trace: TraceContext,
     pub(crate) remote: Option<TraceContext>,
     pub(crate) timeout: Option<Duration>,
+    /// Its time runs from its arrival.
+    pub(crate) deadline: Option<Instant>,
     pub(crate) bindings: Bindings,
+    /// Whether members of baggage are among them that are sent on as they came.
+    pub(crate) passes: bool,
     /// Listed keys that did not come: unbound in the frame, whatever is bound around it.
     pub(crate) absent: Vec<&'static dyn Key>,
 }
@@ -51,7 +55,7 @@ impl Incoming {
         self.remote.as_ref()
     }
 
-    /// The time it has, if it has an end.
+    /// The time it had when it arrived, if it has an end.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
@@ -72,21 +76,29 @@ impl Incoming {
 
     /// Below the current token, with the time the request has.
     pub(crate) fn token(&self) -> Token {
-        self.timeout.map_or_else(with_cancel, with_timeout)
+        self.deadline.map_or_else(with_cancel, with_deadline)
     }
 
     /// Runs `f` in the frame of the request: what it captures there, it captures of the request.
     pub(crate) fn open<R>(&self, token: &Token, f: impl FnOnce() -> R) -> R {
-        self.bindings.sync_scope(|| {
+        let in_frame = || {
             self.absent.iter().for_each(|key| key.unbind());
-            if !self.bindings.contains(&PASSING) {
-                PASSING.remove();
+            if !self.passes {
+                unbind(&PASSING);
             }
             if self.remote.is_none() {
-                CALLER_TRACE.remove();
+                unbind(&CALLER_TRACE);
             }
-            token.sync_scope(f)
-        })
+            f()
+        };
+        self.bindings.sync_scope(|| token.sync_scope(in_frame))
+    }
+}
+
+/// Nearly always it is unbound already, and to look costs less than to remove.
+pub(crate) fn unbind<T: Send + Sync + 'static>(key: &Local<T>) {
+    if key.is_bound() {
+        key.remove();
     }
 }
 

@@ -85,12 +85,12 @@ impl Propagation {
         Ok(())
     }
 
-    /// The time the headers of a request give it already.
+    /// The least time that the headers of a request give it already.
     fn own_timeout(&self, headers: &HeaderMap, to: &Destination) -> Option<Duration> {
-        let find = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let all = |name| headers.get_all(name).iter();
         match to.deadline {
-            DeadlineForm::Grpc => grpc_timeout::parse(find(&GRPC_TIMEOUT)?).ok(),
-            DeadlineForm::Millis => millis::parse(find(&self.0.deadline_header)?).ok(),
+            DeadlineForm::Grpc => all(&GRPC_TIMEOUT).filter_map(|text| grpc_timeout::parse(text).ok()).min(),
+            DeadlineForm::Millis => all(&self.0.deadline_header).filter_map(|text| millis::parse(text).ok()).min(),
             DeadlineForm::Moment => None,
         }
     }
@@ -114,19 +114,33 @@ impl Propagation {
             match (key.place(), text) {
                 // Unchanged: with what came beside the value.
                 (Place::Baggage, Some(text)) if baggage.get(key.name()) == Some(&text) => {}
-                (Place::Baggage, Some(text)) => {
-                    if baggage.insert(key.name(), &text).is_err() {
-                        self.0.counters.unsent.add();
-                    }
-                }
+                (Place::Baggage, Some(text)) => self.insert(&mut baggage, key.name(), &text),
                 (Place::Baggage, None) => drop(baggage.remove(key.name())),
-                (Place::Header, text) => {
-                    let text = text.map(|text| utf8_percent_encode(&text, ESCAPED).to_string());
-                    put(carrier, &HeaderName::from_static(key.name()), text.as_deref());
+                (Place::Header, Some(text)) => {
+                    let text = utf8_percent_encode(&text, ESCAPED).to_string();
+                    self.0.counters.unsent.ok(carrier.set(&HeaderName::from_static(key.name()), &text));
                 }
+                (Place::Header, None) => carrier.remove(&HeaderName::from_static(key.name())),
             }
         }
         put(carrier, &BAGGAGE, Some(&*baggage.header()).filter(|text| !text.is_empty()));
+    }
+}
+
+impl Propagation {
+    /// Members of others make room for a key's: nobody else can keep a service from telling what it has declared.
+    fn insert(&self, baggage: &mut Baggage, name: &'static str, text: &str) {
+        let unsent = &self.0.counters.unsent;
+        if unsent.ok(Baggage::new().insert(name, text)).is_none() {
+            baggage.remove(name);
+            return;
+        }
+        while baggage.insert(name, text).is_err() {
+            unsent.add();
+            let last = baggage.iter().filter(|member| !self.0.lists(member.name)).last();
+            let Some(last) = last.map(|member| member.name.to_owned()) else { return };
+            baggage.remove(&last);
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::fmt::Display;
 use std::mem;
 use std::ops::Deref;
+use std::panic::catch_unwind;
 use std::str::FromStr;
 
 use routines::{Bindings, Local};
+
+use crate::incoming::unbind;
 
 /// A [`Local`] whose value goes along with requests to other processes, and is taken from requests that come in.
 ///
@@ -24,7 +27,10 @@ use routines::{Bindings, Local};
 /// TENANT.sync_scope("acme".into(), || assert_eq!(TENANT.get().as_deref(), Some("acme")));
 /// ```
 ///
-/// A value is written by its `Display` and read by its `FromStr`; a type that has neither brings functions of its own:
+/// A value is written by its `Display` and read by its `FromStr`. Others choose the text that is read: what these do not accept, or
+/// panic at, is [counted](crate::Ignored::value) and leaves the key unbound. A panic while a value is written goes to whoever sends.
+///
+/// A type that has neither brings functions of its own:
 ///
 /// ```
 /// use routines_http::Propagated;
@@ -161,13 +167,14 @@ impl<T: Send + Sync + 'static> Key for Propagated<T> {
     }
 
     fn read(&self, text: &str, into: Bindings) -> Result<Bindings, Bindings> {
-        match (self.decode)(text) {
+        // Strangers choose the text: a codec that panics at it must not end a connection, or the loop of a consumer.
+        match catch_unwind(|| (self.decode)(text)).ok().flatten() {
             Some(value) => Ok(into.with(&self.local, value)),
             None => Err(into),
         }
     }
 
     fn unbind(&self) {
-        self.local.remove();
+        unbind(&self.local);
     }
 }

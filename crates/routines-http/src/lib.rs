@@ -24,7 +24,7 @@
 //! | declare what travels | [`Propagated`], then [`Propagation`] |
 //! | serve | `ServerLayer`, with `FinishLayer` on routes that write and `DeadlineLayer` where late answers are to be cut short |
 //! | call | `ClientLayer`; the crates `routines-reqwest` and `routines-tonic` |
-//! | send and consume messages, start child processes | [`Propagation::inject`], [`Propagation::extract_message`] with a [carrier](carrier) |
+//! | send and consume messages, start child processes | [`Propagation::inject`], [`Propagation::extract_message`] with a [`carrier`] |
 //! | read and write the formats by hand | [`TraceContext`], [`TraceState`], [`Baggage`], [`RequestId`], [`timeout`] |
 //! | convert to OpenTelemetry's types | the crate `routines-opentelemetry` |
 //!

@@ -143,13 +143,23 @@ impl Propagation {
 
     /// Names the header in which the milliseconds left come and go; `x-request-timeout-ms` if nothing is said.
     ///
+    /// # Panics
+    ///
+    /// If the header is a listed key's, HTTP's own, or another one of this library's.
+    ///
     /// ```
     /// use http::HeaderName;
     /// use routines_http::Propagation;
     ///
     /// let fleet = Propagation::new().deadline_header(HeaderName::from_static("x-envoy-expected-rq-timeout-ms"));
     /// ```
+    #[track_caller]
     pub fn deadline_header(self, name: HeaderName) -> Self {
+        let taken = self.0.keys.iter().any(|key| key.place() == Place::Header && key.name() == name.as_str());
+        let refusal = if taken { Some(Refusal::Taken) } else { reserved(&name) };
+        if let Some(refusal) = refusal {
+            panic!("the deadline cannot be in `{name}`: {refusal}");
+        }
         self.with(|shared| shared.deadline_header = name)
     }
 
@@ -158,12 +168,13 @@ impl Propagation {
         self.with(|shared| shared.max_timeout = Some(time))
     }
 
-    /// Gives a request that asks for no time this much.
+    /// Gives a request that asks for no time this much. One that asks may get more: set [`max_timeout`](Self::max_timeout), too.
     pub fn default_timeout(self, time: Duration) -> Self {
         self.with(|shared| shared.default_timeout = Some(time))
     }
 
-    /// Lets these hosts receive values: names, or `*.domain` for all below a domain. Nobody does if nothing is said.
+    /// Lets these hosts receive values: names, or `*.domain` for all below a domain. Nobody does if nothing is said. Ports are
+    /// ignored.
     pub fn baggage_to<H: Into<String>>(self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.with(|shared| hosts.into_iter().for_each(|host| shared.hosts.add(host.into())))
     }
@@ -194,10 +205,18 @@ impl Shared {
             Place::Baggage => Baggage::default().insert(key.name(), "").is_err().then_some(Refusal::NoToken),
             Place::Header => match HeaderName::from_lowercase(key.name().as_bytes()) {
                 Err(_) => Some(Refusal::NoHeader),
-                Ok(name) => (headers::is_own(&name) || name == self.deadline_header).then_some(Refusal::Own),
+                Ok(name) if name == self.deadline_header => Some(Refusal::Own),
+                Ok(name) => reserved(&name),
             },
         }
     }
+}
+
+fn reserved(name: &HeaderName) -> Option<Refusal> {
+    if headers::is_own(name) {
+        return Some(Refusal::Own);
+    }
+    headers::is_of_http(name).then_some(Refusal::Http)
 }
 
 /// A key that cannot be propagated: see [`Propagation::try_key`].
@@ -218,6 +237,8 @@ enum Refusal {
     NoHeader,
     #[error("the header is this library's own; choose another name")]
     Own,
+    #[error("the header is a part of HTTP itself; choose another name")]
+    Http,
 }
 
 impl fmt::Debug for Propagation {

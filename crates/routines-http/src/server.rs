@@ -6,9 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::thread;
+use std::time::Duration;
 
+use bytes::Buf;
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::{Body, Frame, SizeHint};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use pin_project_lite::pin_project;
 use routines::{BodyExt, Carried, Kind, Local, RoutineBuilder};
 use routines_cancel::{Cause, DropGuard};
@@ -144,32 +148,41 @@ where
         let incoming =
             if trust.covers(&request) { propagation.extract(headers) } else { propagation.extract_untrusted(headers) };
         let token = incoming.token();
-        let is_head = request.method() == Method::HEAD;
-        let name = name(&request);
-        let interest = Arc::new(Interest::default());
-        let work = incoming.with_interest(&interest).open(&token, || {
-            let inner = WithBody { future: self.inner.call(request) };
-            RoutineBuilder::new(Kind::Task).name(name).future(inner)
+        let method = request.method().clone();
+        let exchange = Arc::new(Exchange { name: name(&request), ..Exchange::default() });
+        let work = incoming.with_exchange(&exchange).open(&token, || {
+            let inner = WithBody { future: self.inner.call(request), exchange: exchange.clone() };
+            RoutineBuilder::new(Kind::Task).name(&exchange.name).future(inner)
         });
-        let guard = Some(token.guard().with_cause(Cause::Disconnected));
-        ResponseFuture { work, client: Some(Client { guard, interest }), is_head }
+        let guard = Some(token.guard());
+        ResponseFuture { client: Some(Client { guard, exchange }), work, method }
     }
 }
 
-/// What dumps show: the method and the path, without the query, which may hold secrets.
+/// What dumps show: the method and the path, without the query, which may hold secrets; not all of it, and nothing that a
+/// terminal obeys.
 fn name<B>(request: &Request<B>) -> String {
-    let path = request.uri().path();
-    let end = (0..=path.len().min(80)).rev().find(|end| path.is_char_boundary(*end)).unwrap_or(0);
-    format!("{} {}", request.method(), &path[..end])
+    let path = utf8_percent_encode(cut(request.uri().path(), 80), CONTROLS);
+    format!("{} {path}", cut(request.method().as_str(), 20))
 }
 
-/// Whether the request is worth finishing only as long as its client waits.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=text.len().min(most)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
+/// What is known about a request and its response wherever they are worked on. The flags are read by whoever polls or drops the
+/// response, after they were set by it or by something it has waited for: relaxed is enough.
 #[derive(Debug, Default)]
-pub(crate) struct Interest {
+pub(crate) struct Exchange {
+    name: String,
+    /// Whether it is worth finishing after its client has left.
     finishes: AtomicBool,
+    /// Whether the response's body says that it has ended.
+    ended: AtomicBool,
 }
 
-static INTEREST: Local<Arc<Interest>> = Local::new();
+static EXCHANGE: Local<Arc<Exchange>> = Local::new();
 
 /// From here on the current request's client may leave: what the request has started, and will start, is not cancelled by it.
 ///
@@ -184,13 +197,12 @@ static INTEREST: Local<Arc<Interest>> = Local::new();
 /// # let _ = pay;
 /// ```
 pub fn let_client_leave() {
-    // Relaxed: it is read by whoever drops the response, after the handler has run or was dropped.
-    INTEREST.with(|interest| interest.finishes.store(true, Ordering::Relaxed));
+    EXCHANGE.with(|exchange| exchange.finishes.store(true, Ordering::Relaxed));
 }
 
 impl Incoming {
-    fn with_interest(mut self, interest: &Arc<Interest>) -> Incoming {
-        self.bindings = self.bindings.with(&INTEREST, interest.clone());
+    fn with_exchange(mut self, exchange: &Arc<Exchange>) -> Incoming {
+        self.bindings = self.bindings.with(&EXCHANGE, exchange.clone());
         self
     }
 }
@@ -198,10 +210,19 @@ impl Incoming {
 /// The client's wait for the response: dropped before its end, the request is cancelled.
 struct Client {
     guard: Option<DropGuard>,
-    interest: Arc<Interest>,
+    exchange: Arc<Exchange>,
 }
 
 impl Client {
+    /// Itself, if there is more to send; else it has got all.
+    fn stays_for(self, left: Option<u64>) -> Option<Client> {
+        if left == Some(0) || self.exchange.ended.load(Ordering::Relaxed) {
+            self.leave_served();
+            return None;
+        }
+        Some(self)
+    }
+
     fn leave_served(mut self) {
         self.let_go();
     }
@@ -213,8 +234,14 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if self.interest.finishes.load(Ordering::Relaxed) {
+        // A panic, of the work or of whoever holds the response, is no client that leaves.
+        if self.exchange.finishes.load(Ordering::Relaxed) || thread::panicking() {
             self.let_go();
+        }
+        // A client gives up at its deadline, which is ours: whoever is first, it was the time.
+        if let Some(token) = self.guard.take().map(DropGuard::disarm) {
+            let late = token.remaining() == Some(Duration::ZERO);
+            token.cancel_with(if late { Cause::DeadlineExceeded } else { Cause::Disconnected });
         }
     }
 }
@@ -226,7 +253,7 @@ pin_project! {
         client: Option<Client>,
         #[pin]
         work: Carried<WithBody<F>>,
-        is_head: bool,
+        method: Method,
     }
 }
 
@@ -239,25 +266,32 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.work.poll(cx));
+        // In hand, so that a panic drops it at once.
         let client = this.client.take();
-        let (parts, body) = match result {
+        let Poll::Ready(result) = this.work.poll(cx) else {
+            *this.client = client;
+            return Poll::Pending;
+        };
+        let (parts, Made { body, size, exchange }) = match result {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 client.into_iter().for_each(Client::leave_served);
                 return Poll::Ready(Err(error));
             }
         };
-        let left = if *this.is_head { Some(0) } else { bytes_to_send(parts.status, &parts.headers) };
-        let mut body = ResponseBody { body, client, left };
-        body.look_for_the_end();
-        Poll::Ready(Ok(Response::from_parts(parts, body)))
+        // Where the head does not tell, servers take the length from the body.
+        let left = bytes_to_send(this.method, parts.status, &parts.headers).or(size.exact());
+        let client = client.and_then(|client| client.stays_for(left));
+        Poll::Ready(Ok(Response::from_parts(parts, ResponseBody { client, body, left, size: Some(size), exchange })))
     }
 }
 
-/// The bytes after which a server stops asking for more, where it knows.
-fn bytes_to_send(status: StatusCode, headers: &HeaderMap) -> Option<u64> {
-    let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+/// The bytes after which a server stops asking for more, where the head tells.
+fn bytes_to_send(method: &Method, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    let bodiless = method == Method::HEAD
+        || (method == Method::CONNECT && status.is_success())
+        || status.is_informational()
+        || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
     if bodiless { Some(0) } else { headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok() }
 }
 
@@ -266,6 +300,7 @@ pin_project! {
     struct WithBody<F> {
         #[pin]
         future: F,
+        exchange: Arc<Exchange>,
     }
 }
 
@@ -274,51 +309,55 @@ where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
 {
-    type Output = Result<Response<Carried<R>>, E>;
+    type Output = Result<Response<Made<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = ready!(self.project().future.poll(cx));
-        Poll::Ready(result.map(|response| response.map(BodyExt::inherit)))
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        Poll::Ready(Ok(response.map(|body| Made::new(body, this.exchange.clone()))))
+    }
+}
+
+/// A body that was just made, and what it said about itself: asked here, where the frame is open.
+struct Made<R> {
+    body: Carried<Watched<R>>,
+    size: SizeHint,
+    exchange: Arc<Exchange>,
+}
+
+impl<R: Body> Made<R> {
+    fn new(body: R, exchange: Arc<Exchange>) -> Self {
+        exchange.ended.store(body.is_end_stream(), Ordering::Relaxed);
+        let size = body.size_hint();
+        Made { body: Watched { body, exchange: exchange.clone(), named: false }.inherit(), size, exchange }
     }
 }
 
 pin_project! {
-    /// The body of [`Server`]'s responses: runs in the request's context until its end.
-    pub struct ResponseBody<R> {
-        // Dropped first, as in `ResponseFuture`.
-        client: Option<Client>,
+    /// A body that tells when it has ended, and whose routine has the request's name if it lives long enough for anybody to ask.
+    struct Watched<R> {
         #[pin]
-        body: Carried<R>,
-        left: Option<u64>,
+        body: R,
+        exchange: Arc<Exchange>,
+        named: bool,
     }
 }
 
-impl<R: Body> ResponseBody<R> {
-    fn look_for_the_end(&mut self) {
-        if self.left == Some(0) || self.body.is_end_stream() {
-            self.client.take().into_iter().for_each(Client::leave_served);
-        }
-    }
-}
-
-impl<R: Body> Body for ResponseBody<R> {
+impl<R: Body> Body for Watched<R> {
     type Data = R::Data;
     type Error = R::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
-        // Servers do not ask again after the last frame they need: what is sent has to be counted along.
-        if let Some(Ok(frame)) = &frame
-            && let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref())
-        {
-            *left = left.saturating_sub(bytes::Buf::remaining(data) as u64);
+        let frame = this.body.as_mut().poll_frame(cx);
+        if frame.is_pending() {
+            if !std::mem::replace(this.named, true) {
+                routines::set_name(&this.exchange.name);
+            }
+        } else if matches!(frame, Poll::Ready(None)) || this.body.is_end_stream() {
+            this.exchange.ended.store(true, Ordering::Relaxed);
         }
-        let goes_on = matches!(frame, Some(Ok(_))) && *this.left != Some(0) && !this.body.is_end_stream();
-        if !goes_on {
-            this.client.take().into_iter().for_each(Client::leave_served);
-        }
-        Poll::Ready(frame)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -330,9 +369,64 @@ impl<R: Body> Body for ResponseBody<R> {
     }
 }
 
+pin_project! {
+    /// The body of [`Server`]'s responses: runs in the request's context until its end.
+    pub struct ResponseBody<R> {
+        // Dropped first, as in `ResponseFuture`.
+        client: Option<Client>,
+        #[pin]
+        body: Carried<Watched<R>>,
+        left: Option<u64>,
+        // What the body said of it before it was polled.
+        size: Option<SizeHint>,
+        exchange: Arc<Exchange>,
+    }
+}
+
+impl<R: Body> Body for ResponseBody<R> {
+    type Data = R::Data;
+    type Error = R::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+        let this = self.project();
+        // In hand, as in `ResponseFuture`.
+        let client = this.client.take();
+        *this.size = None;
+        let Poll::Ready(frame) = this.body.poll_frame(cx) else {
+            *this.client = client;
+            return Poll::Pending;
+        };
+        match &frame {
+            Some(Ok(frame)) if !frame.is_trailers() => {
+                // Servers do not ask again after the last frame they need: what is sent has to be counted along.
+                count(this.left, frame);
+                *this.client = client.and_then(|client| client.stays_for(*this.left));
+            }
+            _ => client.into_iter().for_each(Client::leave_served),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.exchange.ended.load(Ordering::Relaxed)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size.unwrap_or_else(|| self.body.size_hint())
+    }
+}
+
+/// Takes what is in this frame off the bytes that are left to be sent.
+fn count<D: Buf>(left: &mut Option<u64>, frame: &Frame<D>) {
+    if let (Some(left), Some(data)) = (left, frame.data_ref()) {
+        *left = left.saturating_sub(data.remaining() as u64);
+    }
+}
+
 impl<R: Body + Default> Default for ResponseBody<R> {
     fn default() -> Self {
-        ResponseBody { body: R::default().detached(), client: None, left: Some(0) }
+        let Made { body, size, exchange } = Made::new(R::default(), Arc::default());
+        ResponseBody { client: None, body, left: Some(0), size: Some(size), exchange }
     }
 }
 

@@ -11,6 +11,14 @@ mod formats_trace;
 mod formats_trace_state;
 #[cfg(tokio_unstable)]
 mod hooked;
+mod layers_client;
+mod layers_ends;
+#[cfg(tokio_unstable)]
+mod layers_hooked;
+mod layers_policies;
+mod layers_server;
+mod layers_support;
+mod layers_trust;
 mod propagation;
 mod server;
 mod support;

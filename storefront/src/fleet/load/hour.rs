@@ -15,7 +15,7 @@ use crate::fleet::wire::{Wire, nothing, read, request};
 
 const REQUESTS: u64 = 20_000;
 /// The first of them fill what is kept for good, such as arenas.
-const WARM_UP: u64 = 5_000;
+const WARM_UP: u64 = 10_000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Clients leave within so many milliseconds.
 const STAY: u64 = 20;

@@ -11,7 +11,7 @@ use crate::fleet::children::Hop;
 use crate::report::BAD;
 
 /// What memory may differ by from one look to the next without being a leak: pages that allocators keep.
-const SLACK_KB: u64 = 4096;
+const SLACK_KB: u64 = 8192;
 
 /// Prints the report; whether all is well.
 pub(super) fn print(plan: &Plan, storm: &Storm, costs: &[(Setting, Vec<Pair>)]) -> bool {
