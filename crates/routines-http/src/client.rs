@@ -25,6 +25,18 @@ use crate::until_cancelled_body::UntilCancelledBody;
 ///
 /// A request with a `grpc-timeout` or a deadline header of its own keeps it if that is earlier.
 ///
+/// What goes along, and what ends the call, is what is bound where `call` is called; `oneshot` calls where it is polled. That decides
+/// where the layer is put among others:
+///
+/// - inside of a retry, so that each try tells the time that is left then (and retry no error that is a [`Cause`]: it will not go
+///   away);
+/// - outside of a buffer, which calls on a task of its own, where nothing is bound, or what was bound where the buffer was made;
+/// - inside of what follows redirects: for each host it decides anew who gets values, and takes out those of the host before;
+/// - around or inside of a balance, a limit or a timeout, as you like.
+///
+/// Costs about a microsecond a call with all that can be sent, of which much is the headers' own. A value whose `Display` panics does
+/// so in `call`.
+///
 /// ```
 /// use http::{Request, Response};
 /// use routines::Local;

@@ -46,7 +46,7 @@ pub(crate) enum DeadlineForm {
 }
 
 impl Destination {
-    /// An HTTP server of this host name; a port or brackets around it are ignored.
+    /// An HTTP server of this host name; a port, brackets around it, a dot at its end and upper case are ignored.
     pub fn host(host: impl Into<String>) -> Self {
         Destination { host: Host::Named(host.into()), deadline: DeadlineForm::Millis }
     }

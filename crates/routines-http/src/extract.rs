@@ -20,7 +20,8 @@ use crate::trace_state::TraceState;
 impl Propagation {
     /// Reads what came with a request from a neighbour that is trusted with ids and values.
     ///
-    /// Never fails: what is malformed or too much is [counted](Self::ignored) and left out. Reads a bounded part of every header.
+    /// Never fails, and does not panic: what is malformed or too much is [counted](Self::ignored) and left out. Reads a bounded part of
+    /// every header. Costs a few hundred nanoseconds, and as much again for each value.
     pub fn extract<C: Extract + ?Sized>(&self, carrier: &C) -> Incoming {
         self.read(carrier, true, self.timeout(carrier))
     }

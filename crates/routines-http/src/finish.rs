@@ -12,8 +12,13 @@ use crate::server::let_client_leave;
 
 /// Finishes each request in a task of its own, whether or not its client waits: for routes that write.
 ///
-/// Put on single routes, inside [`ServerLayer`](crate::ServerLayer). A client that leaves does not cancel the request then; its
-/// deadline does, and whatever is above it, as a server that shuts down. The response of a client that left is dropped.
+/// Put on single routes, inside [`ServerLayer`](crate::ServerLayer), and inside of [`DeadlineLayer`](crate::DeadlineLayer) where a
+/// route has both. A client that leaves does not cancel the request then; its deadline does, and whatever is above it, as a server that
+/// shuts down. The response of a client that left is dropped; so is a body that is still being made for it, and what that started
+/// is not told. A request whose client left before the service was called is not begun: axum calls a route when its response is first
+/// polled.
+///
+/// Costs a task a request. With the runtime its tasks end, finished or not; polled on another runtime, the response never comes then.
 ///
 /// ```
 /// use axum::{Router, routing::post};

@@ -28,10 +28,10 @@ pub struct Ignored {
     pub request_id: u64,
     /// Deadlines: there is none, or the default one.
     pub deadline: u64,
-    /// Values of declared keys that their codec did not read: they are unbound.
+    /// Values of declared keys that their codec did not read, or panicked at: they are unbound.
     pub value: u64,
-    /// Values that went beyond the limits of the `baggage` header and were not sent: whoever has more than eight kilobytes of them
-    /// keeps them elsewhere, and sends a key.
+    /// Values that went beyond the limits of the `baggage` header, or of a header of their own, and were not sent: whoever has more than
+    /// eight kilobytes of them keeps them elsewhere, and sends a key.
     pub unsent: u64,
 }
 

@@ -14,6 +14,9 @@ use crate::trace::TraceContext;
 
 /// What came with a request or message: made by [`Propagation::extract`](crate::Propagation::extract).
 ///
+/// Its time runs from then on, also while it waits to be opened. May be opened more than once, on any thread: each time anew, with
+/// values as they came and a token of its own. Dropped unopened it leaves nothing.
+///
 /// ```
 /// use std::collections::HashMap;
 /// use routines_http::{Propagation, REQUEST_ID};

@@ -20,11 +20,17 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 impl Propagation {
     /// Writes what the current routine carries, as far as the destination may have it.
     ///
-    /// Headers of the same names are replaced. The time left is what is left now; at least a millisecond is written.
+    /// Headers of the same names are replaced; those of listed keys, and baggage, are removed where there is no value or the destination
+    /// may not have it. A value that a header cannot hold is [counted](crate::Ignored::unsent) and not sent; declared keys come before
+    /// members that are passed on. The time left is what is left now; at least a millisecond is written.
     ///
     /// # Errors
     ///
     /// If the routine is cancelled or has no time left: what asks should not be sent. Nothing was written then.
+    ///
+    /// # Panics
+    ///
+    /// As the `Display` of a value does, or the function that writes it. A part of the headers may be written then.
     ///
     /// ```
     /// use std::collections::HashMap;

@@ -108,6 +108,8 @@ impl Propagation {
 
     /// Takes this key's value in and sends it on.
     ///
+    /// Its name may be neither another key's nor a header of HTTP's own or of this library's.
+    ///
     /// # Panics
     ///
     /// If that cannot be: [`try_key`](Self::try_key) returns the error.
