@@ -1,14 +1,14 @@
 //! Owns taking in: what of a request's headers is believed.
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode;
 use routines::Bindings;
 
 use crate::baggage::Baggage;
 use crate::carrier::Extract;
-use crate::headers::{GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, find};
+use crate::headers::{GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, find, unix_now};
 use crate::incoming::Incoming;
 use crate::key::{Key, Place};
 use crate::propagation::{CALLER_TRACE, PASSING, Propagation, REQUEST_ID, TRACE};
@@ -130,8 +130,7 @@ impl Propagation {
 
     fn timeout_by_moment<C: Extract + ?Sized>(&self, carrier: &C) -> Option<Duration> {
         let moment = find(carrier, MOMENT.as_str(), |text| millis::parse(text).ok()).good(&self.0.counters.deadline);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.limited(moment.map(|moment| moment.saturating_sub(now)))
+        self.limited(moment.map(|moment| moment.saturating_sub(unix_now())))
     }
 
     fn limited(&self, time: Option<Duration>) -> Option<Duration> {

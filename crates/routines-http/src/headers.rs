@@ -1,4 +1,6 @@
-//! Owns the names of headers, and how one is looked for among what came.
+//! Owns the names of headers, the clock of the one with a moment, and how one is looked for among what came.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, header};
 
@@ -32,6 +34,11 @@ pub(crate) fn is_of_http(name: &HeaderName) -> bool {
         header::UPGRADE,
     ];
     SEMANTIC.contains(name) || ["keep-alive", "proxy-connection", "trailer"].contains(&name.as_str())
+}
+
+/// The clock that moments are told by, since 1970.
+pub(crate) fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A header of which there may be one.

@@ -1,6 +1,6 @@
 //! Owns sending on: what the current routine carries, as far as the destination may have it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -9,7 +9,7 @@ use routines_cancel::Cause;
 use crate::baggage::Baggage;
 use crate::carrier::Inject;
 use crate::destination::{DeadlineForm, Destination};
-use crate::headers::{BAGGAGE, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, TRACEPARENT, TRACESTATE};
+use crate::headers::{BAGGAGE, GRPC_TIMEOUT, MOMENT, REQUEST_ID_HEADER, TRACEPARENT, TRACESTATE, unix_now};
 use crate::key::Place;
 use crate::propagation::{PASSING, Propagation, REQUEST_ID, TRACE};
 use crate::timeout::{grpc_timeout, millis};
@@ -105,10 +105,7 @@ impl Propagation {
         match form {
             DeadlineForm::Millis => (self.0.deadline_header.clone(), millis::format(left)),
             DeadlineForm::Grpc => (GRPC_TIMEOUT, grpc_timeout::format(left)),
-            DeadlineForm::Moment => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                (MOMENT, millis::format(now.saturating_add(left)))
-            }
+            DeadlineForm::Moment => (MOMENT, millis::format(unix_now().saturating_add(left))),
         }
     }
 
@@ -131,9 +128,7 @@ impl Propagation {
         }
         put(carrier, &BAGGAGE, Some(&*baggage.header()).filter(|text| !text.is_empty()));
     }
-}
 
-impl Propagation {
     /// Members of others make room for a key's: nobody else can keep a service from telling what it has declared.
     fn insert(&self, baggage: &mut Baggage, name: &'static str, text: &str) {
         let unsent = &self.0.counters.unsent;

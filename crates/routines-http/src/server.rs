@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use pin_project_lite::pin_project;
 use routines::{BodyExt, Carried, Kind, Local, RoutineBuilder};
-use routines_cancel::{Cause, DropGuard};
+use routines_cancel::{Cause, Token};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -162,8 +162,7 @@ where
             let inner = WithBody { future: self.inner.call(request), exchange: exchange.clone() };
             RoutineBuilder::new(Kind::Task).name(&exchange.name).future(inner)
         });
-        let guard = Some(token.guard());
-        ResponseFuture { client: Some(Client { guard, exchange }), work, method }
+        ResponseFuture { client: Some(Client { token: Some(token), exchange }), work, method }
     }
 }
 
@@ -218,7 +217,8 @@ impl Incoming {
 
 /// The client's wait for the response: dropped before its end, the request is cancelled.
 struct Client {
-    guard: Option<DropGuard>,
+    /// What is cancelled then; `None` once the client has got all.
+    token: Option<Token>,
     exchange: Arc<Exchange>,
 }
 
@@ -233,11 +233,7 @@ impl Client {
     }
 
     fn leave_served(mut self) {
-        self.let_go();
-    }
-
-    fn let_go(&mut self) {
-        drop(self.guard.take().map(DropGuard::disarm));
+        self.token = None;
     }
 }
 
@@ -245,10 +241,10 @@ impl Drop for Client {
     fn drop(&mut self) {
         // A panic, of the work or of whoever holds the response, is no client that leaves.
         if self.exchange.finishes.load(Ordering::Relaxed) || thread::panicking() {
-            self.let_go();
+            return;
         }
         // A client gives up at its deadline, which is ours: whoever is first, it was the time.
-        if let Some(token) = self.guard.take().map(DropGuard::disarm) {
+        if let Some(token) = &self.token {
             let late = token.remaining() == Some(Duration::ZERO);
             token.cancel_with(if late { Cause::DeadlineExceeded } else { Cause::Disconnected });
         }

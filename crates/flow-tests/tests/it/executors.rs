@@ -15,15 +15,7 @@ fn carried(detach: bool, work: Work) -> Carried<Work> {
 }
 
 fn smol(detach: bool, until: Until, work: Work) {
-    let executor = Executor::new();
-    let task = executor.spawn(carried(detach, work));
-    match until {
-        Until::Done => return block_on(executor.run(task)),
-        Until::Midway => assert!(executor.try_tick()),
-        Until::Started => {}
-    }
-    drop(task);
-    while executor.try_tick() {}
+    smol_carried(until, carried(detach, work));
 }
 
 fn smol_on_another_thread(detach: bool, until: Until, work: Work) {
