@@ -67,8 +67,10 @@ async fn serve(options: &Options, words: UnboundedReceiver<Word>) -> Result<(), 
     let desk = Desk { words, fleet: context::propagation(), server: Token::new() };
     match &options.role {
         Role::Broker => {
-            let (_redis, address) = broker::start().await?;
+            let (mut redis, address) = broker::start().await?;
             desk.answer(Some(address)).await;
+            // Dropping it would only ask for its end.
+            redis.kill().await?;
         }
         Role::Inventory => {
             let (listener, address) = listen().await?;
