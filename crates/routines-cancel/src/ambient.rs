@@ -1,12 +1,15 @@
 //! Owns which token is current: a derived local of the core, like any user's.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use routines::Local;
 
+use crate::cause::Cause;
 use crate::token::Token;
 
-static CURRENT: Local<Ambient> = Local::new().derive(Ambient::derive);
+/// Shown in dumps and on pages, and not on log lines: the time left is another one on each.
+static CURRENT: Local<Ambient> = Local::new().named_display("deadline").unlogged().derive(Ambient::derive);
 
 /// The cancellation of one routine. Its own node is made when somebody needs it: most routines start nothing and cancel nothing,
 /// and only look whether they are cancelled from above.
@@ -41,6 +44,18 @@ impl Ambient {
     /// The token that tells what this routine has to know: its own, or the one above while it has none.
     fn nearest(&self) -> Option<&Token> {
         self.own.get().or(self.above.as_ref())
+    }
+}
+
+impl fmt::Display for Ambient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(token) = self.nearest() else { return f.write_str("none") };
+        match (token.cause(), token.remaining()) {
+            (Some(Cause::Cancelled), _) => f.write_str("cancelled"),
+            (Some(cause), _) => write!(f, "cancelled: {cause}"),
+            (None, Some(left)) => write!(f, "{:.3}s left", left.as_secs_f64()),
+            (None, None) => f.write_str("none"),
+        }
     }
 }
 

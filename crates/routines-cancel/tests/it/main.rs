@@ -7,6 +7,7 @@ mod deep;
 
 mod races;
 mod running;
+mod shown;
 mod support;
 mod timers;
 mod tree;
