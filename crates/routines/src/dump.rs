@@ -274,6 +274,7 @@ fn parse_head(line: &str) -> Parsed<RoutineInfo> {
         idle,
         age: Duration::ZERO,
         polls: 0,
+        busy: None,
         values: parse_values(rest)?,
     })
 }

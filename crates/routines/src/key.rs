@@ -34,10 +34,22 @@ pub(crate) type Derive = Box<dyn Fn(&Value) -> Option<Value> + Send + Sync>;
 /// Hands the value to a viewer in its typed form.
 pub(crate) type Show = fn(&Value, &mut dyn FnMut(Shown<'_>));
 
+/// How a named key's value is shown beyond its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Traits {
+    /// Profilers see it.
+    pub(crate) labelled: bool,
+    /// Only that there is a value is shown.
+    pub(crate) redacted: bool,
+    /// Loggers do not see it.
+    pub(crate) unlogged: bool,
+}
+
 /// Everything about a key but its values. One exists per distinct declaration and lives as long as the process.
 pub(crate) struct Meta {
     pub(crate) name: Option<&'static str>,
     pub(crate) show: Show,
+    pub(crate) traits: Traits,
     pub(crate) derive: Option<Derive>,
 }
 
@@ -78,6 +90,7 @@ pub(crate) struct MetaIdentity {
     pub(crate) name: Option<&'static str>,
     pub(crate) of: TypeId,
     pub(crate) show: usize,
+    pub(crate) traits: Traits,
     pub(crate) derive: usize,
 }
 

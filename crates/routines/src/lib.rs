@@ -63,12 +63,14 @@ mod default;
 #[cfg(feature = "dump")]
 mod dump;
 mod error;
+mod held;
 mod id;
 mod identity;
 mod job;
 #[cfg(feature = "dump")]
 mod json;
 mod key;
+pub mod label;
 mod local;
 mod manager;
 mod registry;
@@ -81,6 +83,7 @@ mod start;
 pub mod strict;
 mod table;
 pub mod thread;
+mod timing;
 mod value;
 
 pub use bindings::Bindings;
@@ -104,4 +107,5 @@ pub use routine::{NamedValue, Routine, RoutineInfo, State, all, current, for_eac
 pub use shown::Shown;
 pub use snapshot::{Guard, Snapshot, flush};
 pub use start::{FutureExt, RoutineBuilder};
+pub use timing::Timing;
 pub use value::Taken;

@@ -13,7 +13,8 @@ use crate::context::Context;
 use crate::default;
 use crate::error::{SetError, TrySetError};
 use crate::identity::{Identity, bind_in};
-use crate::key::{self, Inherit, Key, Meta, MetaIdentity, Retire, Show};
+use crate::key::{self, Inherit, Key, Meta, MetaIdentity, Retire, Show, Traits};
+use crate::label::Label;
 use crate::shown::{self, Shown};
 use crate::slot;
 use crate::value::{Taken, Value};
@@ -69,6 +70,7 @@ pub struct Local<T: Send + Sync + 'static> {
     meta: OnceLock<&'static Meta>,
     name: Option<&'static str>,
     show: Show,
+    traits: Traits,
     policy: Inherit,
     derive: Option<fn(&T) -> T>,
     default: Option<fn() -> T>,
@@ -85,6 +87,7 @@ impl<T: Send + Sync + 'static> Local<T> {
             meta: OnceLock::new(),
             name: None,
             show: show_nothing,
+            traits: Traits { labelled: false, redacted: false, unlogged: false },
             policy: Inherit::Share,
             derive: None,
             default: None,
@@ -143,6 +146,39 @@ impl<T: Send + Sync + 'static> Local<T> {
     {
         self.name = Some(name);
         self.show = show_display::<T>;
+        self
+    }
+
+    /// Shows that there is a value, and never which: as `[redacted]` in logs, dumps, pages and profiles.
+    ///
+    /// ```
+    /// # use routines::Local;
+    /// static TOKEN: Local<String> = Local::new().named("token").redacted();
+    ///
+    /// let mut line = String::new();
+    /// TOKEN.sync_scope("hunter2".into(), || routines::for_each_named(|name, value| line = format!("{name}={value}")));
+    /// assert_eq!(line, "token=[redacted]");
+    /// ```
+    pub const fn redacted(mut self) -> Self {
+        self.traits.redacted = true;
+        self
+    }
+
+    /// Shows the value in dumps and pages only, not to loggers: for what changes while it is bound, like the time left.
+    pub const fn unlogged(mut self) -> Self {
+        self.traits.unlogged = true;
+        self
+    }
+
+    /// Makes the value a label of profiles: CPU time, memory and published contexts are told apart by it.
+    ///
+    /// A label has to be [named](Self::named), and to cross to children: a key with [`Inherit::Never`] is no label. Binding it
+    /// costs building the record that profilers read, once a profiler is installed: see [`label`](crate::label).
+    pub const fn labelled(mut self) -> Self
+    where
+        T: Label,
+    {
+        self.traits.labelled = true;
         self
     }
 
@@ -437,11 +473,13 @@ impl<T: Send + Sync + 'static> Local<T> {
             name: self.name,
             of: TypeId::of::<T>(),
             show: self.show as usize,
+            traits: self.traits,
             derive: self.derive.map_or(0, |derive| derive as usize),
         };
         let make = || Meta {
             name: self.name,
-            show: self.show,
+            show: if self.traits.redacted { show_redacted } else { self.show },
+            traits: self.traits,
             derive: self.derive.map(|derive| -> key::Derive {
                 Box::new(move |value| value.clone().into_taken::<T>().map(|parent| Value::new(derive(&parent))))
             }),
@@ -458,6 +496,10 @@ impl<T: Send + Sync + 'static> Local<T> {
 }
 
 fn show_nothing(_: &Value, _: &mut dyn FnMut(Shown<'_>)) {}
+
+fn show_redacted(_: &Value, show: &mut dyn FnMut(Shown<'_>)) {
+    show(Shown::Str("[redacted]"));
+}
 
 fn show_debug<T: fmt::Debug + Send + Sync + 'static>(value: &Value, show: &mut dyn FnMut(Shown<'_>)) {
     if let Some(value) = value.clone().into_taken::<T>() {

@@ -14,6 +14,7 @@ use triomphe::Arc;
 use crate::clock;
 use crate::context::Published;
 use crate::table::Table;
+use crate::timing::Busy;
 
 /// Vacant records kept per thread: enough for a burst of spawns between two joins, 8 KB at most.
 const SPARE: usize = 64;
@@ -81,6 +82,7 @@ pub(crate) struct Record {
     id: AtomicU64,
     /// Twice the number of polls begun, less one while running: odd is running. Written by the owner alone.
     beat: AtomicU64,
+    pub(crate) busy: Busy,
     place: AtomicU32,
     shard: AtomicU32,
     /// Whether the lock has to be taken at the end to free what the record holds.
@@ -117,6 +119,12 @@ impl Record {
         self.info.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The routine and the named values it shows, of one moment.
+    pub(crate) fn shown(&self) -> (u64, Published) {
+        let info = self.info();
+        (self.id(), info.published.clone())
+    }
+
     /// Makes a vacant record somebody's.
     #[inline]
     fn fill(&self, id: u64, birth: Birth, published: Published) {
@@ -128,6 +136,7 @@ impl Record {
         info.seen = (0, 0);
         self.laden.store(laden, Ordering::Relaxed);
         self.beat.store(0, Ordering::Relaxed);
+        self.busy.reset();
         self.id.store(id, Ordering::Relaxed);
     }
 
@@ -138,6 +147,7 @@ impl Record {
         let record = Arc::new(Record {
             id: AtomicU64::new(0),
             beat: AtomicU64::new(0),
+            busy: Busy::new(),
             place: AtomicU32::new(0),
             shard: AtomicU32::new(number),
             laden: AtomicBool::new(false),
@@ -213,6 +223,7 @@ impl Live {
     pub(crate) fn running(&self) {
         // Not a read-modify-write: the owner is the only writer.
         self.0.beat.store(self.0.beat.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+        self.0.busy.begin();
     }
 
     /// Says that nobody will tell when it runs.
@@ -223,6 +234,7 @@ impl Live {
     /// Counts the end of a poll.
     #[inline]
     pub(crate) fn idle(&self) {
+        self.0.busy.end();
         self.0.beat.store((self.0.beat.load(Ordering::Relaxed) | 1) + 1, Ordering::Relaxed);
     }
 

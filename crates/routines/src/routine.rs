@@ -73,7 +73,11 @@ pub fn all() -> Vec<RoutineInfo> {
 /// Never panics and never blocks by itself, also in panic hooks and at thread exit (where the values may be gone). Nothing is
 /// lent out while `visit` runs. Two keys of one name are both visited.
 pub fn for_each_named(mut visit: impl FnMut(&'static str, Shown<'_>)) {
-    show_each(slot::published(), &mut visit);
+    slot::published().each_named(&mut |name, meta, value| {
+        if !meta.traits.unlogged {
+            (meta.show)(value, &mut |shown| visit(name, shown));
+        }
+    });
 }
 
 /// A handle to a routine, which it does not keep alive.
@@ -84,6 +88,10 @@ pub struct Routine {
 }
 
 impl Routine {
+    pub(crate) fn of(id: RoutineId, record: Arc<Record>) -> Routine {
+        Routine { id, record: Some(record) }
+    }
+
     /// Its id.
     pub fn id(&self) -> RoutineId {
         self.id
@@ -223,6 +231,9 @@ pub struct RoutineInfo {
     pub age: Duration,
     /// How many polls of it began; 0 if nobody counts them ([`State::Alive`]).
     pub polls: u64,
+    /// How long its polls took, of those that were timed: while a [`Timing`](crate::Timing) lives. `None` if none was.
+    #[cfg_attr(feature = "dump", serde(rename = "busy_us", with = "crate::json::maybe_micros", default))]
+    pub busy: Option<Duration>,
     /// Its named values: those of the innermost scope it entered last.
     #[cfg_attr(feature = "dump", serde(with = "crate::json::object"))]
     pub values: Vec<(String, NamedValue)>,
@@ -244,14 +255,14 @@ fn observe(info: &mut Info, beat: u64, now: u64) -> Option<Duration> {
 
 fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
     let now = clock::now();
-    let (birth, published, started, beat, idle) = {
+    let (birth, published, started, beat, idle, busy) = {
         let mut info = record.info();
         let beat = record.beat();
         if record.id() != id || id == 0 {
             return None;
         }
         let idle = observe(&mut info, beat, now);
-        (info.birth.clone(), info.published.clone(), info.started, beat, idle)
+        (info.birth.clone(), info.published.clone(), info.started, beat, idle, record.busy.sum())
     };
     let state = State::of(beat);
     let mut values = Vec::new();
@@ -267,6 +278,7 @@ fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
         idle: idle.filter(|_| state == State::Idle),
         age: Duration::from_nanos(now.saturating_sub(started)),
         polls: if state == State::Alive { 0 } else { beat.div_ceil(2) },
+        busy: busy.filter(|_| birth.kind != Kind::Thread),
         values,
     })
 }

@@ -20,11 +20,13 @@ mod stack;
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
+use std::ptr;
 
 use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
 use crate::id::RoutineId;
 use crate::key::{self, Key};
+use crate::label;
 use crate::registry::{self, Birth, Live, Name};
 use crate::strict;
 use crate::table::{self, Bound, Displaced, Peek, Table};
@@ -79,6 +81,8 @@ struct Slot {
     /// The id of the thread, or seat, itself.
     base: Cell<u64>,
     held: RefCell<ManuallyDrop<Vec<Held>>>,
+    /// Where the labels are that profilers were shown last.
+    labels: Cell<usize>,
 }
 
 /// Values nobody can read any more, and what was shown of them.
@@ -294,6 +298,7 @@ pub(crate) fn replace(change: impl FnOnce(&mut Context) -> Context) -> Result<()
         slot.writable(running)?;
         slot.begin_write();
         let old = slot.with_cx(change);
+        slot.show_labels();
         let unpublished = slot.publish_if(&old);
         // A seat is locked; what leaves it leaves it as one word.
         Ok(running.seated.then(|| Box::new((old, unpublished))))
@@ -405,6 +410,7 @@ impl Slot {
             untouched: Cell::new(false),
             base: Cell::new(0),
             held: RefCell::new(ManuallyDrop::new(Vec::new())),
+            labels: Cell::new(0),
         }
     }
 
@@ -458,6 +464,7 @@ impl Slot {
         self.saved.0.swap(&other.saved.0);
         self.undo.swap(&other.undo);
         self.held.swap(&other.held);
+        self.show_labels();
         self.settle_mode();
     }
 
@@ -484,18 +491,42 @@ impl Slot {
 
     #[inline]
     fn take_cx(&self) -> Context {
-        Context { shared: self.shared.take(), private: self.private.take() }
+        let cx = Context { shared: self.shared.take(), private: self.private.take() };
+        self.show_labels();
+        cx
     }
 
     #[inline]
     fn swap_cx(&self, cx: &mut Context) {
         cx.shared = self.shared.replace(cx.shared.take());
         cx.private = self.private.replace(cx.private.take());
+        self.show_labels();
+    }
+
+    /// Shows profilers the labels of the context that is current now. Whatever changes the context of a thread's slot ends with
+    /// this, before anything that it replaced is freed.
+    #[inline]
+    fn show_labels(&self) {
+        if label::is_on() {
+            self.show_labels_now();
+        }
+    }
+
+    #[inline]
+    fn show_labels_now(&self) {
+        self.shared.with(|table| {
+            let labels = table.as_ref().and_then(Table::labels);
+            let at = labels.map_or(0, |labels| labels.as_ptr().addr());
+            if self.labels.get() != at && on_thread(|thread| ptr::eq(self, &thread.slot)) {
+                self.labels.set(at);
+                label::switch(labels);
+            }
+        });
     }
 
     #[inline]
     fn with_cx<R>(&self, f: impl FnOnce(&mut Context) -> R) -> R {
-        let mut cx = self.take_cx();
+        let mut cx = Context { shared: self.shared.take(), private: self.private.take() };
         let result = f(&mut cx);
         self.put_cx(cx);
         result
@@ -572,6 +603,12 @@ impl Slot {
 
     #[inline(never)]
     fn bind(&self, key: Key, value: Option<Value>) -> Displaced {
+        let displaced = self.bind_quietly(key, value);
+        self.show_labels();
+        displaced
+    }
+
+    fn bind_quietly(&self, key: Key, value: Option<Value>) -> Displaced {
         if key::is_special(key.token) && !self.is_foreign() {
             return self.live.with(|live| match live {
                 Some(live) => self.bind_published(live, key, value),
@@ -590,7 +627,12 @@ impl Slot {
                 // Never the last reference: the context holds one.
                 drop(shown.take_if(same));
                 let kept = shown.take();
-                let displaced = match table::exchange_special(half, key.token, table::bound(key, value)) {
+                let labelled = key.meta.traits.labelled;
+                let exchanged = match table::bound(key, value) {
+                    new if labelled => Err(new),
+                    new => table::exchange_special(half, key.token, new),
+                };
+                let displaced = match exchanged {
                     Ok((meta, old)) => Displaced::of(meta.map(|_| old)),
                     Err((meta, value)) => table::write_special(half, key, meta.map(|_| value)),
                 };
@@ -627,6 +669,7 @@ impl Slot {
             return None;
         }
         let garbage = self.with_cx(|cx| cx.refresh());
+        self.show_labels();
         let showed = garbage.iter().flatten().any(|table| table.special().is_some());
         let unpublished = if showed { self.publish() } else { None };
         Some((garbage, unpublished))

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use triomphe::{Arc, HeaderSliceWithLengthProtected, ThinArc};
 
 use crate::key::{self, Key, Meta, Registered, index};
+use crate::label::Record;
 use crate::value::Value;
 
 /// Captured tables of up to this many slots are copied whole. More than that and the reference-count trips of the copy
@@ -42,11 +43,30 @@ struct Head {
     base: Option<Table>,
     /// The named and derived values of the same context, apart so that they can be walked and published alone.
     special: Option<Table>,
+    /// What profilers read of the special values.
+    labels: Option<Record>,
     used: u32,
     /// How far from its home slot any key sits.
-    reach: u32,
+    reach: u16,
     /// Whether a derived value was ever written here.
     derives: bool,
+}
+
+impl Head {
+    /// Has profilers read the special values as they are now; returns what they read before.
+    fn relabel(&mut self) -> Option<Record> {
+        let labels = Record::of(self.special.as_ref());
+        std::mem::replace(&mut self.labels, labels)
+    }
+}
+
+/// Visits the labels in a special table, stale ones included.
+pub(crate) fn each_label(special: &Table, visit: &mut dyn FnMut(u64, &'static Meta, &Value)) {
+    special.each(&mut |token, meta, value| {
+        if meta.traits.labelled && !key::is_never(token) {
+            visit(token, meta, value);
+        }
+    });
 }
 
 #[derive(Clone)]
@@ -77,6 +97,8 @@ pub(crate) struct Displaced {
     #[expect(dead_code, reason = "held for its destructor")]
     stale: Option<Value>,
     tables: [Option<Table>; 2],
+    /// Profilers may read it until the current one has been shown to them.
+    labels: Option<Record>,
     published: Option<Table>,
 }
 
@@ -94,6 +116,11 @@ impl Displaced {
 }
 
 impl Displaced {
+    fn and_labels(mut self, labels: Option<Record>) -> Self {
+        self.labels = labels;
+        self
+    }
+
     /// Takes along what a record no longer shows.
     pub(crate) fn and_published(mut self, published: Option<Table>) -> Self {
         self.published = published;
@@ -105,7 +132,7 @@ type Unique<'a> = &'a mut HeaderSliceWithLengthProtected<Head, Slot>;
 
 /// Where `token` sits: at most `reach` places after its home.
 #[inline]
-fn position(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
+fn position(slots: &[Slot], reach: u16, token: u64) -> Option<usize> {
     let home = index(token) & slots.len().wrapping_sub(1);
     if slots.get(home)?.token == token {
         return Some(home);
@@ -114,7 +141,7 @@ fn position(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
 }
 
 #[inline(never)]
-fn position_after(slots: &[Slot], reach: u32, token: u64) -> Option<usize> {
+fn position_after(slots: &[Slot], reach: u16, token: u64) -> Option<usize> {
     let mask = slots.len().wrapping_sub(1);
     let places = (1..=reach as usize).map(|distance| index(token).wrapping_add(distance) & mask);
     places.into_iter().find(|at| slots.get(*at).is_some_and(|slot| slot.token == token))
@@ -128,6 +155,7 @@ impl Table {
             epoch: AtomicU64::new(like.map_or_else(key::clears, |t| t.head().epoch.load(Ordering::Relaxed))),
             base,
             special: like.and_then(|t| t.special().cloned()),
+            labels: like.and_then(|t| t.head().labels.clone()),
             used: 1,
             reach: 0,
             derives: like.is_some_and(Table::derives) || slot.meta.is_some_and(|m| m.derive.is_some()),
@@ -136,7 +164,15 @@ impl Table {
     }
 
     fn empty(slots: usize, epoch: u64) -> Table {
-        let head = Head { epoch: AtomicU64::new(epoch), base: None, special: None, used: 0, reach: 0, derives: false };
+        let head = Head {
+            epoch: AtomicU64::new(epoch),
+            base: None,
+            special: None,
+            labels: None,
+            used: 0,
+            reach: 0,
+            derives: false,
+        };
         Table(ThinArc::from_header_and_iter(head, (0..slots).map(|_| EMPTY)))
     }
 
@@ -183,6 +219,12 @@ impl Table {
     #[inline]
     pub(crate) fn special(&self) -> Option<&Table> {
         self.head().special.as_ref()
+    }
+
+    /// What profilers read of a context with this table.
+    #[inline]
+    pub(crate) fn labels(&self) -> Option<&Record> {
+        self.head().labels.as_ref()
     }
 
     /// Whether both are the very same table.
@@ -240,7 +282,7 @@ impl Table {
 fn insert(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
     let (len, used) = (table.slice().len(), table.header().used as usize);
     let (mask, home) = (len.wrapping_sub(1), index(slot.token));
-    let reach = if used * 4 < len { len } else { len.min(REACH + 1) };
+    let reach = if used * 4 < len { len.min(usize::from(u16::MAX)) } else { len.min(REACH + 1) };
     for distance in 0..reach {
         let place = &mut table.slice_mut()[home.wrapping_add(distance) & mask];
         let vacant = place.token == 0;
@@ -250,7 +292,7 @@ fn insert(table: Unique<'_>, slot: Slot) -> Result<Option<Value>, Slot> {
             let stale = std::mem::replace(place, slot);
             let head = table.header_mut();
             head.used += u32::from(vacant);
-            head.reach = head.reach.max(distance as u32);
+            head.reach = head.reach.max(distance as u16);
             return Ok(stale.meta.map(|_| stale.value));
         }
     }
@@ -397,6 +439,7 @@ fn flat(slots: &[Slot], like: Option<&Table>) -> Table {
         let fits = table.in_place(|unique| {
             let head = unique.header_mut();
             head.special = like.and_then(|t| t.special().cloned());
+            head.labels = like.and_then(|t| t.head().labels.clone());
             head.derives =
                 like.is_some_and(Table::derives) || slots.iter().any(|s| s.meta.is_some_and(|m| m.derive.is_some()));
             slots.iter().all(|slot| insert(unique, slot.clone()).is_ok())
@@ -442,6 +485,7 @@ fn move_down(own: Unique<'_>, below: Unique<'_>) -> bool {
     let epoch = own.header().epoch.load(Ordering::Relaxed).min(below.header().epoch.load(Ordering::Relaxed));
     let (head, own) = (below.header_mut(), own.header_mut());
     std::mem::swap(&mut head.special, &mut own.special);
+    std::mem::swap(&mut head.labels, &mut own.labels);
     head.epoch = AtomicU64::new(epoch);
     head.derives |= own.derives;
     true
@@ -477,7 +521,11 @@ pub(crate) fn write_special(place: &mut Option<Table>, key: Key, value: Option<V
         outer.in_place(|unique| {
             let head = unique.header_mut();
             head.derives |= key.meta.derive.is_some();
-            write(&mut head.special, key, value)
+            let displaced = write(&mut head.special, key, value);
+            match key.meta.traits.labelled {
+                true => displaced.and_labels(head.relabel()),
+                false => displaced,
+            }
         })
     });
     displaced.unwrap_or_default().and_table(replaced)
@@ -556,7 +604,10 @@ pub(crate) fn keep(place: &mut Option<Table>, wanted: impl Fn(u64) -> bool) -> O
     let map = |token| Some(token).filter(|token| wanted(*token));
     let mut new = merged(table, None, map);
     let special = table.special().map(|t| merged(t, None, map));
-    new.in_place(|unique| unique.header_mut().special = special);
+    new.in_place(|unique| {
+        unique.header_mut().special = special;
+        unique.header_mut().relabel()
+    });
     place.replace(new)
 }
 
@@ -568,10 +619,14 @@ fn remap(place: &mut Option<Table>, map: impl Fn(&Registered, u64) -> Option<u64
         return None;
     }
     let mut new = merged(table, None, |token| map(&keys, token));
-    let special = table.special().map(|t| merged(t, None, |token| map(&keys, token)));
+    let mut special = table.special().map(|t| merged(t, None, |token| map(&keys, token)));
+    if let Some(special) = &mut special {
+        special.in_place(|unique| unique.header_mut().epoch = AtomicU64::new(epoch));
+    }
     new.in_place(|unique| {
         unique.header_mut().special = special;
         unique.header_mut().epoch = AtomicU64::new(epoch);
+        unique.header_mut().relabel()
     });
     place.replace(new)
 }
