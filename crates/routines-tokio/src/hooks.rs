@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use routines::companion::Captured;
 use routines::runtime::{Seat, Tasks};
-use routines::{Kind, RoutineBuilder};
+use routines::{Kind, RoutineBuilder, label};
 use rustc_hash::FxBuildHasher;
 use tokio::runtime::{Builder, TaskMeta};
 
@@ -87,6 +87,8 @@ thread_local! {
     static WRAPPED: Cell<bool> = const { Cell::new(false) };
     /// Whether a user's hook is running.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+    /// The seats of the tasks being polled, whose labels profilers see.
+    static LABELLED: RefCell<Vec<Option<Seat>>> = const { RefCell::new(Vec::new()) };
     /// The companions of the tasks being polled: a task may block on a runtime of its own.
     static ENTERED: RefCell<Vec<(u64, Captured)>> = const { RefCell::new(Vec::new()) };
 }
@@ -147,7 +149,7 @@ pub(crate) fn install(flow: Flow, builder: &mut Builder) -> &mut Builder {
         quietly(|| terminated(task_number(meta.id())));
         tell(&ending.0.on_terminate, &Task::new(meta.id(), meta.spawned_at()));
     });
-    if routines::companion::any() {
+    if routines::companion::any() || label::is_installed() {
         builder.on_before_task_poll(|meta| quietly(|| enter(meta))).on_after_task_poll(|meta| quietly(|| leave(meta)));
     }
     builder
@@ -200,6 +202,11 @@ fn tell(hooks: &[Hook], task: &Task) {
 
 fn enter(meta: &TaskMeta<'_>) {
     let task = task_number(meta.id());
+    if label::is_installed() {
+        let seat = find(task);
+        seat.as_ref().map_or_else(Seat::hide_labels, Seat::show_labels);
+        LABELLED.with_borrow_mut(|polled| polled.push(seat));
+    }
     let taken = shard(task)
         .tasks
         .get_mut(&task)
@@ -212,6 +219,11 @@ fn enter(meta: &TaskMeta<'_>) {
 
 fn leave(meta: &TaskMeta<'_>) {
     let task = task_number(meta.id());
+    if label::is_installed() {
+        let (ended, outer) = LABELLED.with_borrow_mut(|polled| (polled.pop(), polled.last().cloned()));
+        outer.flatten().as_ref().map_or_else(Seat::hide_labels, Seat::show_labels);
+        drop(ended);
+    }
     let entered = ENTERED.with_borrow_mut(|entered| entered.pop_if(|(entered, _)| *entered == task));
     if let Some((_, mut companions)) = entered {
         companions.leave();

@@ -4,7 +4,10 @@
 //! [`Reader`] builds one immutable [`Record`] of all labels of the context; it travels with the context, and a switch to another
 //! context hands it to the reader. Nothing is built per poll, and without a reader nothing is built at all.
 //!
-//! A task that was announced by runtime hooks, and not wrapped, is not switched to: it runs without labels.
+//! A task that was announced by runtime hooks, and not wrapped, is switched to by [`Seat::show_labels`]: the hooks of
+//! `routines-tokio` call it where a reader was installed before the runtime was built.
+//!
+//! [`Seat::show_labels`]: crate::runtime::Seat::show_labels
 //!
 //! ```
 //! use std::cell::Cell;
@@ -65,7 +68,7 @@ pub fn install(reader: Reader) -> bool {
 
 /// Whether anybody reads labels.
 #[inline]
-pub(crate) fn is_on() -> bool {
+pub fn is_installed() -> bool {
     READER.get().is_some()
 }
 

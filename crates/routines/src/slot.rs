@@ -20,7 +20,6 @@ mod stack;
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
-use std::ptr;
 
 use crate::context::{Context, Published};
 use crate::error::{Refusal, SetError};
@@ -81,8 +80,6 @@ struct Slot {
     /// The id of the thread, or seat, itself.
     base: Cell<u64>,
     held: RefCell<ManuallyDrop<Vec<Held>>>,
-    /// Where the labels are that profilers were shown last.
-    labels: Cell<usize>,
 }
 
 /// Values nobody can read any more, and what was shown of them.
@@ -410,7 +407,6 @@ impl Slot {
             untouched: Cell::new(false),
             base: Cell::new(0),
             held: RefCell::new(ManuallyDrop::new(Vec::new())),
-            labels: Cell::new(0),
         }
     }
 
@@ -507,7 +503,7 @@ impl Slot {
     /// this, before anything that it replaced is freed.
     #[inline]
     fn show_labels(&self) {
-        if label::is_on() {
+        if label::is_installed() {
             self.show_labels_now();
         }
     }
@@ -517,8 +513,8 @@ impl Slot {
         self.shared.with(|table| {
             let labels = table.as_ref().and_then(Table::labels);
             let at = labels.map_or(0, |labels| labels.as_ptr().addr());
-            if self.labels.get() != at && on_thread(|thread| ptr::eq(self, &thread.slot)) {
-                self.labels.set(at);
+            let is_new = on_thread(|thread| thread.shows(self) && thread.labels.replace(at) != at);
+            if is_new {
                 label::switch(labels);
             }
         });

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
+use std::ptr;
 use std::sync::OnceLock;
 
 use super::seat::Seat;
@@ -22,6 +23,17 @@ pub(super) struct Thread {
     pub(super) root: Cell<Root>,
     /// The task looked up last, and what was found.
     found: RefCell<ManuallyDrop<(u64, Option<Seat>)>>,
+    /// Where the labels are that profilers were shown last.
+    pub(super) labels: Cell<usize>,
+    /// The slot of the seat whose labels they are shown besides the thread's own.
+    pub(super) shown_seat: Cell<usize>,
+}
+
+impl Thread {
+    /// Whether profilers are to see the labels of `slot` on this thread.
+    pub(super) fn shows(&self, slot: &Slot) -> bool {
+        ptr::eq(slot, &self.slot) || self.shown_seat.get() == ptr::from_ref(slot).addr()
+    }
 }
 
 const _: () = assert!(!mem::needs_drop::<Thread>(), "a slot with a destructor could not be read at thread exit");
@@ -34,6 +46,8 @@ thread_local! {
             spare: RefCell::new(ManuallyDrop::new(Vec::new())),
             root: Cell::new(Root::NONE),
             found: RefCell::new(ManuallyDrop::new((0, None))),
+            labels: Cell::new(0),
+            shown_seat: Cell::new(0),
         }
     };
 }

@@ -1,12 +1,12 @@
 //! Owns seats: the slot of a task that runs without a wrapper, found by its number (see [`super::place`]).
 
-use std::fmt;
+use std::{fmt, ptr};
 
 use triomphe::Arc;
 use try_lock::{Locked, TryLock};
 
 use super::life::Life;
-use super::place::forget_found;
+use super::place::{forget_found, on_thread};
 use super::{Slot, Undo, end};
 use crate::context::Context;
 use crate::id::RoutineId;
@@ -52,6 +52,23 @@ impl Seat {
     /// The routine's id.
     pub fn id(&self) -> RoutineId {
         self.0.id
+    }
+
+    /// Shows profilers the labels of the task on this thread, until [`hide_labels`](Self::hide_labels): for hooks around its polls.
+    ///
+    /// Only where a [reader of labels](crate::label) is installed; a few nanoseconds.
+    pub fn show_labels(&self) {
+        let Some(slot) = self.open() else { return Seat::hide_labels() };
+        on_thread(|thread| thread.shown_seat.set(ptr::from_ref::<Slot>(&slot).addr()));
+        slot.show_labels();
+    }
+
+    /// Shows profilers the thread's own labels again: the poll of a task has ended.
+    pub fn hide_labels() {
+        on_thread(|thread| {
+            thread.shown_seat.set(0);
+            thread.slot.show_labels();
+        });
     }
 
     /// Ends the routine: it is not listed any more, and its values are dropped, here.
