@@ -99,6 +99,18 @@ impl Deref for Record {
 }
 
 impl Record {
+    /// Copies `words`; then `place` writes what depends on where they are now, for good: addresses within the record.
+    pub fn placed(words: &[u64], place: impl FnOnce(&mut [u64])) -> Self {
+        let mut record = ThinArc::from_header_and_slice((), words);
+        record.with_arc_mut(|all| {
+            // Always: nobody else has it yet.
+            if let Some(all) = triomphe::Arc::get_mut(all) {
+                place(all.slice_mut());
+            }
+        });
+        Record(record)
+    }
+
     /// The record of the labels in a context's table of named values.
     pub(crate) fn of(special: Option<&Table>) -> Option<Record> {
         let reader = READER.get()?;
