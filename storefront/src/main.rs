@@ -4,7 +4,9 @@
 
 mod check;
 mod client;
+mod cost;
 mod fleet;
+mod inspect;
 mod load;
 mod logs;
 mod mode;
@@ -47,12 +49,27 @@ struct Options {
     /// Serve until Ctrl-C, for use with curl; a port alone means 127.0.0.1
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["requests", "concurrency", "forget_spawn", "hooks"])]
     serve: Option<SocketAddr>,
+
+    /// Serve the live page until Ctrl-C, beside a shop under load or the one of `--serve`; without ADDR on any port of 127.0.0.1
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_parser = address,
+        num_args = 0..=1,
+        default_missing_value = "0",
+        conflicts_with_all = ["requests", "forget_spawn", "hooks"]
+    )]
+    inspect: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs several services as processes of their own, and follows requests through all of them
     Fleet(fleet::Options),
+    /// Measures what being looked at costs: the live page, timed polls, profiles
+    Cost(cost::Options),
+    #[command(hide = true)]
+    CostPart(cost::Part),
     #[command(hide = true)]
     FleetPart(fleet::part::Options),
 }
@@ -60,11 +77,14 @@ enum Command {
 fn main() -> ExitCode {
     let options = Options::parse();
     routines_tokio::install();
-    let done = match (&options.command, options.serve) {
-        (Some(Command::Fleet(fleet)), _) => fleet::run(fleet),
-        (Some(Command::FleetPart(part)), _) => fleet::part::run(part).map(|()| true),
-        (None, Some(address)) => serve::serve(address).map(|()| true),
-        (None, None) => run::run(&run::Plan {
+    let done = match (&options.command, options.serve, options.inspect) {
+        (Some(Command::Fleet(fleet)), ..) => fleet::run(fleet),
+        (Some(Command::Cost(cost)), ..) => cost::run(cost).map(|()| true),
+        (Some(Command::CostPart(part)), ..) => cost::part(part).map(|()| true),
+        (Some(Command::FleetPart(part)), ..) => fleet::part::run(part).map(|()| true),
+        (None, Some(address), page) => serve::serve(address, page).map(|()| true),
+        (None, None, Some(page)) => inspect::run(page, options.concurrency).map(|()| true),
+        (None, None, None) => run::run(&run::Plan {
             requests: options.requests,
             concurrency: options.concurrency,
             mode: match (options.forget_spawn, options.hooks) {

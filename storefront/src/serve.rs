@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use crate::logs;
+use crate::{inspect, logs};
 use crate::service::{self, HEADER, Shop};
 
 /// Listens on `address`, or tells why not.
@@ -50,16 +50,19 @@ async fn terminated() {
     std::future::pending().await
 }
 
-/// Serves on `address` until Ctrl-C.
-pub(crate) fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+/// Serves on `address` until Ctrl-C, and the live page on `page` if it is asked for.
+pub(crate) fn serve(address: SocketAddr, page: Option<SocketAddr>) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let listener = listen(address).await?;
         let address = listener.local_addr()?;
         println!("try:  curl {address}/orders -H '{HEADER}: hello' -H 'content-type: application/json' \\");
         println!("           -d '{{\"sku\": 3, \"quantity\": 2}}'");
-        println!("      (add \"trouble\": \"slow-bank\", or \"no-stock\" and Ctrl-C in curl)");
+        println!("      (add \"trouble\": \"slow-bank\", or \"no-stock\" or \"slow-supplier\" and Ctrl-C in curl)");
         println!("and:  curl {address}/routines");
+        if let Some(page) = page {
+            inspect::open(page).await?;
+        }
         println!("stop: Ctrl-C\n");
         logs::to_stdout();
         let directory = tempfile::Builder::new().prefix("storefront-").tempdir()?;

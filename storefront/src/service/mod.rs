@@ -1,6 +1,6 @@
 //! Owns the service: its state, its routes and running it on a listener.
 //!
-//! Only `request_id` names the library, and only `orders` and `stockroom` start work. `db`, `label`, `mail`, `payment` and
+//! Only `request_id` and `tenant` name the library, and only `orders`, `stockroom` and `supplier` start work. `db`, `label`, `mail`, `payment` and
 //! `pricing` are plain code: they log, and know nothing of requests or routines.
 
 mod backorders;
@@ -12,6 +12,8 @@ mod payment;
 mod pricing;
 mod request_id;
 mod stockroom;
+mod supplier;
+mod tenant;
 
 use std::future::Future;
 use std::io;
@@ -30,6 +32,7 @@ pub(crate) use db::Db;
 pub(crate) use orders::{Receipt, Trouble, Wish};
 pub(crate) use request_id::HEADER;
 use stockroom::Stockroom;
+pub(crate) use tenant::HEADER as TENANT;
 
 /// What all requests share.
 pub(crate) struct Shop {
@@ -74,14 +77,22 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "open for business");
-    axum::serve(listener, router(shop)).with_graceful_shutdown(stop).await?;
+    axum::serve(listener, router(shop, orders())).with_graceful_shutdown(stop).await?;
     tracing::info!("closed");
     Ok(())
 }
 
-fn router(shop: Arc<Shop>) -> Router {
-    Router::new()
-        .route("/orders", post(orders::place))
+/// Serves `shop` on `listener` without end, each order's work accounted to its tenant and its route.
+pub(crate) async fn serve_accounted(listener: TcpListener, shop: Arc<Shop>) -> io::Result<()> {
+    axum::serve(listener, router(shop, orders().route_layer(middleware::from_fn(tenant::bind)))).await
+}
+
+fn orders() -> Router<Arc<Shop>> {
+    Router::new().route("/orders", post(orders::place))
+}
+
+fn router(shop: Arc<Shop>, orders: Router<Arc<Shop>>) -> Router {
+    orders
         .layer(middleware::from_fn(request_id::bind))
         .route("/routines", get(async || routines::dump().tree().to_string()))
         .with_state(shop)

@@ -8,9 +8,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
 
-use super::{Shop, label, mail, payment, pricing};
+use super::{Shop, label, mail, payment, pricing, supplier};
 use crate::mode;
 
 /// The body of a request for an order.
@@ -38,6 +39,8 @@ pub(crate) enum Trouble {
     SlowBank,
     /// There is no stock, and none comes: the answer never does either.
     NoStock,
+    /// As `NoStock`, and a supplier is asked for more: three tasks that live as long as the customer waits.
+    SlowSupplier,
 }
 
 /// The body of the answer.
@@ -61,8 +64,10 @@ pub(super) async fn place(State(shop): State<Arc<Shop>>, Json(wish): Json<Wish>)
     let (percent, cents, label) = (percent?, stored??, label?);
     info!(order, percent, cents, label, "order written down");
     let picked = shop.stockroom.pick(order, wish.quantity).await;
-    if wish.trouble == Trouble::NoStock {
-        shop.backorders.wait(order).await;
+    match wish.trouble {
+        Trouble::NoStock => shop.backorders.wait(order).await,
+        Trouble::SlowSupplier => AbortOnDropHandle::new(mode::spawn(supplier::ask(order))).await?,
+        Trouble::None | Trouble::SlowBank => {}
     }
     let attempts = payment::charge(order, cents, wish.trouble == Trouble::SlowBank).await?;
     mode::spawn(shop.mails.track_future(mail::confirm(order)));
