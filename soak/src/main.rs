@@ -1,4 +1,4 @@
-//! Owns the run: rounds of units on fresh runtimes, some of which are shut down half way, and the verdict.
+//! Owns the run: rounds of units on fresh runtimes, some of which are shut down half way, or a run that is watched; and the verdict.
 //!
 //! 0: no read was wrong and nothing was left; 1: not so; 2: it could not run.
 
@@ -6,6 +6,7 @@ mod detached;
 mod oracle;
 mod tally;
 mod unit;
+mod watched;
 mod ways;
 
 use std::process::ExitCode;
@@ -39,6 +40,10 @@ struct Options {
     /// Repeats a run's decisions; which unit meets which on a thread is the machine's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Looks at routines that start and end in great numbers instead, with all there is to look with
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", conflicts_with_all = ["units", "rounds", "seed"])]
+    watched: Option<u32>,
 }
 
 /// So long what is ending may take.
@@ -48,6 +53,9 @@ const ROOTS: u64 = 32;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(seconds) = options.watched {
+        return watch(Duration::from_secs(seconds.into()));
+    }
     let seed = options.seed.unwrap_or_else(rand::random);
     println!("seed {seed}, {} rounds of about {} units", options.rounds, options.units);
     if !Flow::is_supported() {
@@ -62,6 +70,17 @@ fn main() -> ExitCode {
         }
         Err(left) => {
             anstream::eprintln!("error: {left}; repeat with --seed {seed}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn watch(duration: Duration) -> ExitCode {
+    routines_tokio::install();
+    match watched::run(duration) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            anstream::eprintln!("error: {wrong}");
             ExitCode::from(1)
         }
     }
