@@ -93,7 +93,8 @@ impl Customers {
         let quantity = u32::try_from(order % 7)? + 1;
         let body = serde_json::to_vec(&Wish { order: Some(order), sku, quantity, trouble })?;
         let id = HeaderValue::from_bytes(request_id(order).as_bytes())?;
-        let request = self.client.post(format!("{}/orders", self.url)).header(HEADER, &id).header(TENANT, tenant(order));
+        let request =
+            self.client.post(format!("{}/orders", self.url)).header(HEADER, &id).header(TENANT, tenant(order));
         let answer = request.header("content-type", "application/json").body(body).send();
         if trouble == Trouble::NoStock {
             let waiting = async {

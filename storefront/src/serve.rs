@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use crate::{inspect, logs};
 use crate::service::{self, HEADER, Shop};
+use crate::{inspect, logs};
 
 /// Listens on `address`, or tells why not.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {

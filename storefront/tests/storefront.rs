@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn storefront(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_storefront")).args(arguments).output().expect("the program starts")
@@ -102,6 +103,7 @@ fn a_bad_flag_is_told_with_status_2() {
         (&["--concurrency", "many"][..], "invalid value 'many'"),
         (&["--serve", "nowhere"][..], "127.0.0.1:8080"),
         (&["--serve", "8080", "--requests", "60"][..], "cannot be used with"),
+        (&["--inspect", "--requests", "60"][..], "cannot be used with"),
     ] {
         let output = storefront(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -161,6 +163,40 @@ fn serve_answers_and_logs_text_that_an_id_cannot_break() {
     let accepted = lines.find(|line| line.contains("order accepted")).unwrap();
     assert!(accepted.starts_with(r#"request_id="a\tb\"c" "#), "{accepted}");
 
+    #[cfg(unix)]
+    assert!(serving.end().success());
+}
+
+#[test]
+fn inspect_shows_whom_work_is_for_on_a_port_of_its_own() {
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_storefront"));
+    let arguments = ["--inspect", "--concurrency", "8"];
+    let mut serving = Serving(serving.args(arguments).stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(serving.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut address = |name: &str| lines.find_map(|line| Some(line.strip_prefix(name)?.to_owned())).unwrap();
+    let (page, shop) = (address("page: http://"), address("shop: http://"));
+
+    let body = r#"{"sku": 3, "quantity": 2, "trouble": "slow-supplier"}"#;
+    let head = "POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-tenant: zenith";
+    let mut waiting = TcpStream::connect(shop.split(',').next().unwrap()).unwrap();
+    write!(waiting, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+
+    let (address, path) = page.split_once('/').unwrap();
+    let look = || {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let head = "HTTP/1.1\r\nhost: localhost\r\nconnection: close";
+        write!(connection, "GET /{path}/json?q=tenant%3Dzenith {head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        answer
+    };
+    // The request, its supplier and two warehouses, once it has come so far.
+    let end = Instant::now() + Duration::from_secs(20);
+    while !look().contains(r#""matching":4"#) {
+        assert!(Instant::now() < end, "{}", look());
+    }
+    assert!(look().contains(r#""route":"POST /orders""#));
     #[cfg(unix)]
     assert!(serving.end().success());
 }

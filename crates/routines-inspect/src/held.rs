@@ -1,8 +1,8 @@
 //! Owns the answer to "why is this still in memory": which routines hold a value or a context, and through what.
 //!
-//! A context lives as long as anything that captured it: a routine, a [`Snapshot`](routines::Snapshot) in a cache, a callback that was
-//! bound, a message nobody took. [`by_value`] asks by what a named value shows, [`of`] for one very value, and a [`Watch`] writes
-//! down every capture of a context, so that also those are told that no routine shows.
+//! A context lives as long as anything that captured it: a routine, a [`Snapshot`](routines::Snapshot) in a cache, a
+//! callback that was bound, a message nobody took. [`by_value`] asks by what a named value shows, [`of`] for one very
+//! value, and a [`Watch`] writes down every capture of a context, so that also those are told that no routine shows.
 //!
 //! ```
 //! use routines::{Local, Snapshot};
@@ -72,8 +72,8 @@ impl fmt::Display for Through {
     }
 }
 
-/// A captured context that no live routine shows: in a snapshot, a bound closure, a message, a future that was not polled yet, or
-/// below an inner scope of the routine that runs with it.
+/// A captured context that no live routine shows: in a snapshot, a bound closure, a message, a future that was not
+/// polled yet, or below an inner scope of the routine that runs with it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stored {
@@ -122,8 +122,8 @@ impl fmt::Display for Held {
 
 /// The live routines that show this named value: as text, the value is `text`.
 ///
-/// Whether one inherited it is told by what its parent shows now. Calls the `Debug` of all values of all live routines, as a dump
-/// does; otherwise never panics, and holds no lock meanwhile. Linear in the number of live routines.
+/// Whether one inherited it is told by what its parent shows now. Calls the `Debug` of all values of all live routines,
+/// as a dump does; otherwise never panics, and holds no lock meanwhile. Linear in the number of live routines.
 ///
 /// ```
 /// use routines::Local;
@@ -145,8 +145,9 @@ pub fn by_value(name: &str, text: &str) -> Held {
 /// The live routines that hold this very value of a key, and whether anything holds it: take the weak reference from
 /// [`Local::get_arc`].
 ///
-/// Finds the routines of named and derived keys (see [`Local::holders`]), and values that are not primitives: those are copied and
-/// have no identity. The caller's own strong references keep it alive, too. As cheap and safe as [`by_value`].
+/// Finds the routines of named and derived keys (see [`Local::holders`]), and values that are not primitives: those are
+/// copied and have no identity. The caller's own strong references keep it alive, too. As cheap and safe as
+/// [`by_value`].
 ///
 /// ```
 /// use std::sync::Arc;

@@ -13,22 +13,24 @@
 //!
 //! A check puts a mark into the context of the code it watches: no value anybody sees, only inherited. The test's are
 //!
-//! - the live routines that run with the mark: whatever inherited it over any number of generations, also when those between
-//!   have ended, and a thread of somebody else's for as long as it runs a [`Snapshot`](routines::Snapshot) of the test;
+//! - the live routines that run with the mark: whatever inherited it over any number of generations, also when those
+//!   between have ended, and a thread of somebody else's for as long as it runs a [`Snapshot`](routines::Snapshot) of
+//!   the test;
 //! - those without any mark whose chain of parents, each still alive, leads to the test: work started *detached*. Once a
 //!   routine between has ended, detached work below it cannot be told from anybody else's and is not found.
 //!
-//! Work of another test has that test's mark, so checks that run at once never blame each other. Not the test's are what was
-//! there before, the routine that runs the test, and the one that asks.
+//! Work of another test has that test's mark, so checks that run at once never blame each other. Not the test's are
+//! what was there before, the routine that runs the test, and the one that asks.
 //!
 //! Only routines can be found: a future given to plain `tokio::spawn`, or a thread of `std::thread`, is none, unless
 //! `routines_tokio::Flow` makes it one.
 //!
 //! # Waiting
 //!
-//! A routine that is about to end is no leak, so a check that finds something looks again, after 1, 2, 4, ... 64 milliseconds and
-//! then every 100, until these waits add up to its patience: one second, 17 looks, if nothing else is said. A check that finds
-//! nothing waits for nothing.
+//! A routine that is about to end is no leak, so a check that finds something looks again, after 1, 2, 4, ... 64
+//! milliseconds and then every 100, until these waits add up to its patience: one second, 17 looks, if nothing else is
+//! said. A check that finds nothing waits for nothing. A look is a dump of the process: 13 microseconds where little
+//! runs, 0.2 s beside 100 000 routines.
 
 mod allowed;
 mod waits;
@@ -90,8 +92,8 @@ pub fn check<R>(test: impl FnOnce() -> R) -> R {
 ///
 /// # Panics
 ///
-/// With the test's own panic, or with a dump of what is left. The caller's line is in the message; the panic's own line cannot
-/// be the caller's in a future.
+/// With the test's own panic, or with a dump of what is left. The caller's line is in the message; the panic's own line
+/// cannot be the caller's in a future.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(
@@ -107,12 +109,12 @@ pub fn check_async<F: Future>(test: F) -> impl Future<Output = F::Output> {
 
 /// Watches what is started from here on, until it is asked or dropped.
 ///
-/// From [`new`](Self::new) until it is dropped, or the frame ends that called it (a scope, a `bind`), the current routine's
-/// children belong to it. One at a time in a routine, or one inside another: branches of one `join!` are one routine, give each
-/// a [`check_async`].
+/// From [`new`](Self::new) until it is dropped, or the frame ends that called it (a scope, a `bind`), the current
+/// routine's children belong to it. One at a time in a routine, or one inside another: branches of one `join!` are one
+/// routine, give each a [`check_async`].
 ///
-/// Never blocks or panics but where [`verify`](Self::verify) does. While it lives each spawn below it costs a copy of the context's
-/// named values: a few hundred nanoseconds.
+/// Never blocks or panics but where [`verify`](Self::verify) does. While it lives each spawn below it costs a copy of
+/// the context's named values: a few hundred nanoseconds.
 ///
 /// ```
 /// use routines_inspect::leak::LeakCheck;
@@ -144,8 +146,8 @@ impl Default for LeakCheck {
 impl LeakCheck {
     /// A check whose root is the current routine.
     ///
-    /// In a task that was started without a context of its own there is no place for the mark: only what it starts itself is
-    /// found, and what descends from that through parents still alive.
+    /// In a task that was started without a context of its own there is no place for the mark: only what it starts
+    /// itself is found, and what descends from that through parents still alive.
     #[track_caller]
     pub fn new() -> Self {
         let check = LeakCheck::unmarked();

@@ -87,9 +87,8 @@ class Thread:
                 return
             ptrace(CONT, self.tid, None, os.WSTOPSIG(status))
 
-    def stop(self):
+    def interrupt(self):
         ptrace(INTERRUPT, self.tid)
-        self.wait()
 
     def step(self):
         """One instruction on, which must be no system call: that may block."""
@@ -374,28 +373,44 @@ class Judge:
 
 
 def examine(process, judge, stops, steps):
-    """Stops and steps threads; the counts are in the judge."""
+    """Stops all threads and looks at each; then lets one go on by single instructions, with nobody else in its way."""
     threads = {}
-    for _ in range(stops):
+
+    def each(do):
+        for thread in list(threads.values()):
+            try:
+                do(thread)
+            except (Gone, ProcessLookupError):
+                del threads[thread.tid]
+
+    def look(thread):
+        judge.counts["stops"] += 1
+        judge.look(thread.tid, registers(thread.tid)[1])
+
+    def walk(thread):
+        for _ in range(steps):
+            # A system call may block: the next instruction, or the last one, which a thread stopped within it makes again.
+            at = registers(thread.tid)[0]
+            if SYSCALL in (process.read(at, len(SYSCALL)), process.read(at - len(SYSCALL), len(SYSCALL))):
+                break
+            thread.step()
+            judge.counts["single instructions"] += 1
+            judge.look(thread.tid, registers(thread.tid)[1])
+
+    walks = collections.deque()
+    while judge.counts["stops"] < stops:
         for tid in process.threads():
             if tid not in threads:
                 threads[tid] = Thread(tid)
-        thread = random.choice(list(threads.values()))
-        try:
-            thread.stop()
-            judge.counts["stops"] += 1
-            where, thread_pointer = registers(thread.tid)
-            judge.look(thread.tid, thread_pointer)
-            for _ in range(steps):
-                if process.read(where, len(SYSCALL)) == SYSCALL:
-                    break
-                thread.step()
-                judge.counts["single instructions"] += 1
-                where, thread_pointer = registers(thread.tid)
-                judge.look(thread.tid, thread_pointer)
-            thread.go_on()
-        except (Gone, ProcessLookupError):
-            del threads[thread.tid]
+        each(Thread.interrupt)
+        each(Thread.wait)
+        each(look)
+        if not walks:
+            walks.extend(threads.values())
+        walker = walks.popleft()
+        each(lambda thread: walk(thread) if thread is walker else None)
+        each(Thread.go_on)
+        time.sleep(random.random() / 1000)
 
 
 def reap():
@@ -410,8 +425,8 @@ def reap():
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--context", type=int, metavar="PID", help="only print that process's context, as JSON")
-    arguments.add_argument("--stops", type=int, default=4000)
-    arguments.add_argument("--steps", type=int, default=60, help="single instructions after each stop")
+    arguments.add_argument("--stops", type=int, default=6000)
+    arguments.add_argument("--steps", type=int, default=100, help="single instructions one of the threads then makes")
     arguments.add_argument("--formats", default="otel,custom")
     arguments.add_argument("program", nargs="*")
     options = arguments.parse_args()

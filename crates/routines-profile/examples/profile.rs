@@ -121,8 +121,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tasks = labelled_tasks(&runtime);
     thread::sleep(Duration::from_secs(seconds) - Duration::from_millis(300));
     STOPPED.store(true, Ordering::Relaxed);
-    let threads: BTreeMap<_, _> =
-        threads.into_iter().map(|(tenant, thread)| Ok((tenant, thread.join()?))).collect::<thread::Result<_>>().unwrap();
+    let threads: BTreeMap<_, _> = threads
+        .into_iter()
+        .map(|(tenant, thread)| Ok((tenant, thread.join()?)))
+        .collect::<thread::Result<_>>()
+        .unwrap();
     let total = clock(ClockId::ProcessCPUTime) - before;
     let profile = profiling.join().unwrap()?;
 

@@ -221,7 +221,12 @@ impl HeapProfile {
     /// Finding names for the stacks reads the program's debug information, which takes seconds for a large one.
     pub fn to_pprof(&self) -> Vec<u8> {
         let ever = self.samples.iter().any(|sample| sample.ever.is_some());
-        let types = [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")];
+        let types = [
+            ("alloc_objects", "count"),
+            ("alloc_space", "bytes"),
+            ("inuse_objects", "count"),
+            ("inuse_space", "bytes"),
+        ];
         let types = if ever { &types[..] } else { &types[2..] };
         let mut builder = Builder::new(types, ("space", "bytes"), self.period as i64);
         builder.time(self.taken, Duration::ZERO);

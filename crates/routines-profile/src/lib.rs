@@ -14,3 +14,10 @@ pub use install::{InstallError, install};
 pub use profile::{Call, Frame, Mapping, Profile, ProfileBuilder, Sample, profile, routine_profile};
 #[cfg(feature = "axum")]
 pub use service::{Options, router};
+
+/// The pages of the tools, whose snippets are tests.
+#[cfg(all(doctest, feature = "axum"))]
+mod tool_pages {
+    #[doc = include_str!("../../../docs/profiles.md")]
+    mod profiles {}
+}

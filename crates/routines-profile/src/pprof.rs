@@ -84,8 +84,10 @@ impl Builder {
     ) {
         debug_assert_eq!(values.len(), self.profile.sample_type.len(), "a value for each sample type");
         let stack = stack.iter().map(|frame| self.frame(frame)).collect();
-        let mut labels: Vec<_> =
-            labels.into_iter().map(|(key, value)| proto::Label { key: self.string(key), str: self.string(value) }).collect();
+        let mut labels: Vec<_> = labels
+            .into_iter()
+            .map(|(key, value)| proto::Label { key: self.string(key), str: self.string(value) })
+            .collect();
         labels.sort_unstable_by_key(|label| (label.key, label.str));
         let sums = self.samples.entry((stack, labels)).or_insert_with(|| vec![0; values.len()]);
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(*value));
@@ -126,14 +128,16 @@ impl Builder {
         let (name, filename) = (self.string(function), self.string(file));
         let (index, new) = self.functions.insert_full((name, filename));
         if new {
-            self.profile.function.push(proto::Function { id: id(index), name, system_name: name, filename });
+            // Without a system name: viewers would take it for one of C++, and leave out all that is between `<` and `>`.
+            self.profile.function.push(proto::Function { id: id(index), name, filename });
         }
         proto::Line { function_id: id(index), line: line.into() }
     }
 
     /// A mapping whose addresses have their names already: viewers then look for no symbols of their own.
     fn mark_as_named(&mut self, mapping_id: u64, frame: &Frame) {
-        let Some(mapping) = mapping_id.checked_sub(1).and_then(|index| self.profile.mapping.get_mut(index as usize)) else {
+        let Some(mapping) = mapping_id.checked_sub(1).and_then(|index| self.profile.mapping.get_mut(index as usize))
+        else {
             return;
         };
         mapping.has_functions |= !frame.calls.is_empty();

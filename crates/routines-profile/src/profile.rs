@@ -15,8 +15,9 @@ use crate::pprof;
 use crate::record;
 use crate::sampler::{self, Options, ProfileError, RawSample, Samples};
 pub use frame::{Call, Frame, Mapping};
-pub(crate) use labels::Shown;
+use labels::Shown;
 pub use live::routine_profile;
+#[cfg(feature = "axum")]
 pub(crate) use live::routine_profile_of;
 use symbols::Symbols;
 
@@ -26,8 +27,9 @@ const MAX_VALUES: usize = 1000;
 
 /// Profiles this process for a while: 99 samples for each second of CPU time, all labelled keys.
 ///
-/// Blocks the calling thread for `duration` and then while it looks up names, which takes a second or so in a large
-/// program. From any thread, one at a time in a process; see [`ProfileBuilder::run`] for the errors. Never panics.
+/// Blocks the calling thread for `duration` and then while it looks up names, some tenths of a second for a large program.
+/// Labels are those bound since [`install`](crate::install), or since the first profile. From any thread, one at a time in a
+/// process; see [`ProfileBuilder::run`] for the errors. Never panics.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -110,7 +112,8 @@ impl ProfileBuilder {
         Ok(profile)
     }
 
-    /// The profile of samples that [`sampler::run`] took in this process: adds up equal ones, looks up names, chooses labels.
+    /// The profile of samples that [`sampler::run`] took in this process: adds up equal ones, looks up names, chooses
+    /// labels.
     ///
     /// Never panics; costs what reading the program's debug information costs.
     pub fn build(&self, samples: Samples, started: SystemTime) -> Profile {
@@ -143,14 +146,21 @@ impl ProfileBuilder {
 
 /// All but the innermost address are where a call returns to: the call itself is before it.
 fn stack(pcs: &[usize], symbols: &mut Symbols) -> Vec<Arc<Frame>> {
-    pcs.iter().enumerate().map(|(depth, &pc)| symbols.frame(if depth == 0 { pc } else { pc.saturating_sub(1) })).collect()
+    pcs.iter()
+        .enumerate()
+        .map(|(depth, &pc)| symbols.frame(if depth == 0 { pc } else { pc.saturating_sub(1) }))
+        .collect()
 }
 
 /// What the reader must know of samples that are not there.
 fn remarks(samples: &Samples) -> Vec<String> {
-    let lost = (samples.lost > 0).then(|| format!("{} periods of CPU time are missing: there was no room for them", samples.lost));
+    let lost = (samples.lost > 0)
+        .then(|| format!("{} periods of CPU time are missing: there was no room for them", samples.lost));
     let untimed = (samples.untimed > 0).then(|| {
-        format!("{} threads were not sampled: the limit of pending signals (ulimit -i) left no timers for them", samples.untimed)
+        format!(
+            "{} threads were not sampled: the limit of pending signals (ulimit -i) left no timers for them",
+            samples.untimed
+        )
     });
     lost.into_iter().chain(untimed).collect()
 }
@@ -223,7 +233,8 @@ impl Profile {
         folded::svg(self)
     }
 
-    /// Folded stacks, one a line, labels outermost, each with how many periods of CPU time or how many routines it stands for.
+    /// Folded stacks, one a line, labels outermost, each with how many periods of CPU time or how many routines it stands
+    /// for.
     pub fn to_folded(&self) -> String {
         folded::folded(self)
     }
@@ -232,8 +243,11 @@ impl Profile {
         let mut builder = match self.kind {
             Kind::Cpu => {
                 let period = 1_000_000_000 / i64::from(self.frequency.max(1));
-                let mut builder =
-                    pprof::Builder::new(&[("samples", "count"), ("cpu", "nanoseconds")], ("cpu", "nanoseconds"), period);
+                let mut builder = pprof::Builder::new(
+                    &[("samples", "count"), ("cpu", "nanoseconds")],
+                    ("cpu", "nanoseconds"),
+                    period,
+                );
                 builder.default_type("cpu");
                 builder
             }

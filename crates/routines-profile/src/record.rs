@@ -81,7 +81,8 @@ fn record(labels: &Labels<'_>) -> Record {
 pub fn build(labels: &[(&'static str, Shown<'_>)]) -> Box<[u64]> {
     let mut writer = Writer::new();
     labels.iter().for_each(|(name, value)| writer.push(name, *value));
-    Box::from(&writer.finish(ACCOUNTS.get().copied())[FRONT..])
+    let words = &writer.finish(ACCOUNTS.get().copied())[FRONT..];
+    Box::from(&words[..(ATTRS_AT + attrs_of(words).len()).div_ceil(8)])
 }
 
 /// The attributes within a record as [`build`] makes it; empty for words that are none.

@@ -149,10 +149,18 @@ pub fn run(options: Options, duration: Duration) -> Result<Samples, ProfileError
     take(Duration::from_secs(1) / frequency, duration)
 }
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 use session::take;
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
 fn take(_period: Duration, _duration: Duration) -> Result<Samples, ProfileError> {
     Err(ProfileError::Unsupported)
 }

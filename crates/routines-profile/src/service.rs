@@ -45,7 +45,9 @@ impl Options {
     }
 }
 
-/// The routes of profiles, to be merged into a service: `go tool pprof http://127.0.0.1:8080/debug/pprof/profile?seconds=5`.
+/// The routes of profiles, to be merged into a service.
+///
+/// Ask them by `go tool pprof http://127.0.0.1:8080/debug/pprof/profile?seconds=5`.
 ///
 /// | path | |
 /// |---|---|
@@ -57,8 +59,9 @@ impl Options {
 ///
 /// With `format=frames` labels are frames, with `folded` and `svg` the answer is folded stacks or a flame graph.
 ///
-/// Only peers on this machine are let in ([`Loopback`]), unless told otherwise. Whatever is asked for is made on a thread of its own,
-/// one at a time; a CPU profile while another one runs is refused with status 409. One whose reader has gone is made to its end.
+/// Only peers on this machine are let in ([`Loopback`]), unless told otherwise. Whatever is asked for is made on a thread of
+/// its own, one at a time; a CPU profile while another one runs is refused with status 409. One whose reader has gone is
+/// made to its end.
 ///
 /// ```no_run
 /// # async fn serve() -> std::io::Result<()> {
@@ -173,7 +176,10 @@ async fn apart(make: impl FnOnce() -> Result<Response, Refusal> + Send + 'static
     let failed = |why: String| Refusal(StatusCode::INTERNAL_SERVER_ERROR, why);
     let (done, made) = oneshot::channel();
     let run = move || drop(done.send(make()));
-    thread::Builder::new().name("pprof".to_owned()).spawn(run).map_err(|error| failed(format!("no thread: {error}")))?;
+    thread::Builder::new()
+        .name("pprof".to_owned())
+        .spawn(run)
+        .map_err(|error| failed(format!("no thread: {error}")))?;
     made.await.unwrap_or_else(|_| Err(failed("making the profile failed".to_owned())))
 }
 
@@ -271,6 +277,7 @@ async fn harden(mut response: Response) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    headers.extend(fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect::<HeaderMap>());
+    headers
+        .extend(fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect::<HeaderMap>());
     response
 }

@@ -189,6 +189,7 @@ def compare(go, directory):
 
     traces = pprof(go, "-traces", file)
     assert re.search(r"tenant:\s*initech\s.*?profile::checkout", traces, re.S), "-traces shows labels above their stacks"
+    assert "<alloc::boxed::Box<dyn " in traces, "names with angle brackets stay whole"
     assert "profile::search" in pprof(go, "-top", "-tagroot=tenant", file)
 
     with open(os.path.join(directory, "frames.pb.gz"), "rb") as data:

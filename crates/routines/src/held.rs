@@ -52,7 +52,24 @@ impl Routine {
     /// assert_eq!(me.state(), routines::State::Running);
     /// ```
     pub fn find(id: RoutineId) -> Option<Routine> {
-        let record = registry::records().into_iter().find(|record| record.id() == id.as_u64())?;
-        Some(Routine::of(id, record))
+        registry::record(id.as_u64()).map(|record| Routine::of(id, record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_and_private_keys_are_found_plain_and_cleared_ones_are_not() {
+        let (derived, plain) = (Local::new().derive(|n: &u32| *n), Local::new());
+        let private = Local::new().named("private").inherit(crate::Inherit::Never);
+        let look = || {
+            assert_eq!(derived.holders().iter().map(|(id, n)| (*id, **n)).collect::<Vec<_>>(), [(crate::id(), 7)]);
+            assert_eq!((plain.holders().len(), private.holders().len()), (0, 1));
+            private.clear();
+            assert!(private.holders().is_empty());
+        };
+        derived.sync_scope(7, || plain.sync_scope(8, || private.sync_scope("mine".to_owned(), look)));
     }
 }

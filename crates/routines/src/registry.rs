@@ -280,6 +280,11 @@ pub(crate) fn ids() -> Vec<u64> {
     ids
 }
 
+/// The record of the live routine of this id: locks one shard at a time.
+pub(crate) fn record(id: u64) -> Option<Arc<Record>> {
+    (0..SHARDS as u32).find_map(|number| shard(number).iter().find(|record| record.id() == id).cloned())
+}
+
 /// The records of all live routines.
 pub(crate) fn records() -> Vec<Arc<Record>> {
     let mut all = Vec::with_capacity(room());

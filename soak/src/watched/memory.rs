@@ -10,7 +10,7 @@ pub(super) struct Memory {
 }
 
 /// What a larger page than those before, or another of the allocator's arenas, may add.
-const SLACK: u64 = 64 << 10;
+const SLACK: u64 = 128 << 10;
 
 impl Memory {
     pub(super) fn look(&mut self, second_half: bool) {

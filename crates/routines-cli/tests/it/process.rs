@@ -102,6 +102,38 @@ fn top_shows_the_routines_and_gives_the_terminal_back_at_q() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn top_gives_the_terminal_back_when_it_is_told_to_end() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("top.pid");
+    let (asked, pid) = (AtomicU32::new(0), file.clone());
+    let server = Server::new(move |_| {
+        // What is asked first is asked before the screen is taken.
+        if asked.fetch_add(1, Ordering::Relaxed) == 1 {
+            let pid = std::fs::read_to_string(&pid).expect("the shell wrote it");
+            assert!(Command::new("kill").args(["-TERM", pid.trim()]).status().expect("kill").success());
+        }
+        (200, page(Vec::new()).to_string().into_bytes())
+    });
+    let command = format!("echo $$ > {}; exec {ROUTINES} top --interval 0.1 {}", file.display(), server.address());
+    let Some((code, wrote)) = in_terminal(&command, b"") else { return };
+    assert_eq!(code, Some(0), "{wrote}");
+    assert!(
+        wrote.find(TAKEN).is_some_and(|taken| wrote.rfind(GIVEN_BACK).is_some_and(|given| taken < given)),
+        "{wrote:?}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn top_does_not_take_the_screen_for_a_process_that_cannot_be_reached() {
+    let Some((code, wrote)) = in_terminal(&format!("{ROUTINES} top 127.0.0.1:1"), b"") else { return };
+    assert_eq!(code, Some(1), "{wrote}");
+    assert!(wrote.contains("is it running") && !wrote.contains(TAKEN), "{wrote:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_panic_gives_the_terminal_back_before_its_message() {
     let exe = std::env::current_exe().expect("this test");
     let command = format!("{} --exact process::panics_on_the_screen --ignored --nocapture", exe.display());

@@ -9,7 +9,8 @@ use routines::{Local, RoutineId, RoutineInfo};
 
 use super::{Held, Holder, Stored, Through};
 
-/// The capture that the running code's context is from. Derived: its function runs at each capture, in the routine that captures.
+/// The capture that the running code's context is from. Derived: its function runs at each capture, in the routine that
+/// captures.
 static CAPTURE: Local<Arc<Capture>> = Local::new().derive(|capture| capture.again());
 
 /// One capture of a watched context; alive as long as that is.
@@ -75,8 +76,8 @@ impl Capture {
 
 /// Writes down every capture of the current context from here on: see [`Watch`].
 ///
-/// It is bound as [`Local::set`] binds: until the innermost frame ends, or the watch is dropped. In a task that was started without
-/// a context of its own there is nothing to watch, and nothing is held. Never panics.
+/// It is bound as [`Local::set`] binds: until the innermost frame ends, or the watch is dropped. In a task that was
+/// started without a context of its own there is nothing to watch, and nothing is held. Never panics.
 pub fn watch() -> Watch {
     let watched = Arc::new(Watched::default());
     let outer = CAPTURE.get();
@@ -86,11 +87,11 @@ pub fn watch() -> Watch {
     Watch { watched, outer: outer.as_ref().map(Arc::downgrade) }
 }
 
-/// Knows what still holds the context it was made in: every routine, snapshot, closure, message and future that captured it, and what
-/// captured those.
+/// Knows what still holds the context it was made in: every routine, snapshot, closure, message and future that
+/// captured it, and what captured those.
 ///
-/// Holds none of it itself. While the context is alive each capture of it costs an allocation, a lock of the watch and a copy of the
-/// named values, about half a microsecond; and a backtrace, if the environment asks for those.
+/// Holds none of it itself. While the context is alive each capture of it costs an allocation, a lock of the watch and
+/// a copy of the named values, about half a microsecond; and a backtrace, if the environment asks for those.
 ///
 /// ```
 /// use routines::Local;
@@ -116,9 +117,9 @@ pub struct Watch {
 impl Watch {
     /// Who holds the context now.
     ///
-    /// A copy of what was so at some moments during the call. Calls the `Debug` of all values of all live routines, as a dump does;
-    /// otherwise never panics. Linear in the number of live routines and of captures. A dump that is under way elsewhere holds what
-    /// it is about to show, for a moment.
+    /// A copy of what was so at some moments during the call. Calls the `Debug` of all values of all live routines, as
+    /// a dump does; otherwise never panics. Linear in the number of live routines and of captures. A dump that is under
+    /// way elsewhere holds what it is about to show, for a moment.
     pub fn held(&self) -> Held {
         // Looked at twice, around the captures: what a routine that comes or goes meanwhile has is not taken for stored.
         let mut told: HashSet<*const Capture> = self.shown().values().map(Arc::as_ptr).collect();

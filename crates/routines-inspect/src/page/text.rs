@@ -34,3 +34,16 @@ pub(super) fn coarse(time: Duration) -> String {
     let (unit, size) = units.into_iter().find(|(_, size)| millis >= *size).unwrap_or(("ms", 1));
     format!("{}{unit}", millis / size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_could_be_taken_for_something_else_is_quoted() {
+        assert_eq!(place("src/my app.rs:3"), "src/my app.rs:3");
+        for odd in ["", "a [idle].rs:3", "a\nb.rs:3", "a\u{202e}.rs:3", "a\".rs:3"] {
+            assert!(place(odd).starts_with('"') && place(odd).ends_with('"'), "{odd:?}");
+        }
+    }
+}

@@ -88,3 +88,25 @@ impl Parents {
         known.into_iter().map(|known| known == Some(true)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_of_parents_is_walked_once() {
+        // 0 and 1 are each other's parents, 2 is a child of 1.
+        let circle = Parents(vec![1, 0, 1]);
+        assert_eq!(circle.around(&[false, false, false]), [false, false, false]);
+        assert_eq!(circle.around(&[false, false, true]), [true, true, true]);
+        assert_eq!(circle.around(&[true, false, false]), [true, true, true]);
+    }
+
+    #[test]
+    fn a_tree_as_deep_as_it_is_large_is_walked_without_recursion() {
+        let deep = Parents((0..200_000).map(|place| if place == 0 { NONE } else { place - 1 }).collect());
+        let mut matches = vec![false; 200_000];
+        matches[199_999] = true;
+        assert!(deep.around(&matches).into_iter().all(|seen| seen));
+    }
+}

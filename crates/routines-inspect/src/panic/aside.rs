@@ -51,8 +51,8 @@ impl Drop for Place {
     }
 }
 
-/// Runs `work` on a thread of its own and waits for its end. Returns `false` if `work` has not taken its turn by then, and never
-/// will: it panicked, took too long, or there was no thread.
+/// Runs `work` on a thread of its own and waits for its end. Returns `false` if `work` has not taken its turn by then,
+/// and never will: it panicked, took too long, or there was no thread.
 pub(super) fn run(patience: Duration, work: impl FnOnce(&Turn) + Send + 'static) -> bool {
     let Some(place) = Place::find() else { return false };
     let turn = Turn::default();

@@ -1,4 +1,5 @@
-//! Owns what the panicking thread writes itself: in a buffer of its own, allocating nothing for it, running nobody's code.
+//! Owns what the panicking thread writes itself: in a buffer of its own, allocating nothing for it, running nobody's
+//! code.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};

@@ -1,5 +1,6 @@
 //! Owns the thread that collects routines while somebody looks, and what it shares between requests.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,7 +15,7 @@ use crate::page::Collected;
 const SHARED_FOR: Duration = Duration::from_millis(200);
 
 /// How long after the last request somebody still counts as looking.
-const WATCHED_FOR: Duration = Duration::from_secs(5);
+const WATCHED_FOR: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(5) };
 
 /// How many requests may wait.
 const WAITING: usize = 64;
@@ -53,7 +54,7 @@ impl Watcher {
             Some(jobs) => match jobs.try_send(job) {
                 Ok(()) => return Some(()),
                 Err(TrySendError::Full(_)) => return None,
-                // A job that panicked took the thread with it.
+                // Cannot be, as the thread takes back this sender before it ends; if it were, a new one helps.
                 Err(TrySendError::Disconnected(job)) => job,
             },
         };
@@ -70,7 +71,7 @@ impl Watcher {
         let mut last = Last(None);
         loop {
             match jobs.recv_timeout(WATCHED_FOR) {
-                Ok(job) => job(&mut last),
+                Ok(job) => do_one(job, &mut last),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     // Under the lock nobody sends: what has not come by now goes to the next thread.
@@ -78,7 +79,7 @@ impl Watcher {
                     match jobs.try_recv() {
                         Ok(job) => {
                             drop(sender);
-                            job(&mut last);
+                            do_one(job, &mut last);
                         }
                         Err(_) => return *sender = None,
                     }
@@ -86,6 +87,11 @@ impl Watcher {
             }
         }
     }
+}
+
+/// A view that panics costs its own reader an answer, and nobody else.
+fn do_one(job: Job, last: &mut Last) {
+    let _ = catch_unwind(AssertUnwindSafe(|| job(last)));
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -104,5 +110,30 @@ impl Last {
             (Instant::now(), collected)
         });
         &self.0.insert(collected).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_comes_while_the_thread_ends_is_answered() {
+        let watcher = Watcher::default();
+        let ask = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            (0..500).filter(|_| runtime.block_on(watcher.ask(|_| ())).is_none()).count()
+        };
+        let lost =
+            thread::scope(|scope| [scope.spawn(ask), scope.spawn(ask)].map(|asks| asks.join().expect("no panic")));
+        assert_eq!(lost, [0, 0]);
+    }
+
+    #[test]
+    fn a_job_that_panics_leaves_the_next_one_unharmed() {
+        let watcher = Watcher::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        assert_eq!(runtime.block_on(watcher.ask::<(), _>(|_| panic!("a defect in a view"))), None);
+        assert_eq!(runtime.block_on(watcher.ask(|_| 7)), Some(7));
     }
 }

@@ -1,6 +1,6 @@
 //! What comes from outside stays text.
 
-use routines::{Local, RoutineInfo};
+use routines::Local;
 use routines_inspect::page;
 
 use crate::support::{TEST, Waiting, ask, waiting};
@@ -41,14 +41,6 @@ fn controls_are_escaped_in_every_text() {
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{2028}', '\u{85}', '\r']));
         assert!(!text.lines().any(|line| line.starts_with("routine 7 [running]")), "a line that looks like another");
     }
-}
-
-#[test]
-fn a_place_that_looks_like_a_state_is_quoted() {
-    // Lines come from the compiler; a path may still hold anything.
-    let mut info: RoutineInfo = routines::current().info().expect("a thread has a record");
-    info.spawned_at = Some("a [idle].rs:3".into());
-    assert!(info.to_string().contains("created by a [idle].rs:3"));
 }
 
 #[test]

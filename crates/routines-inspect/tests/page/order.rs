@@ -16,9 +16,7 @@ use crate::support::{TEST, Waiting, ask, named, names, some, waiting};
 #[test]
 fn pages_follow_each_other_and_hold_each_routine_once() {
     let _rows = some("pages", 25);
-    for (sort, desc) in
-        [("id", "false"), ("id", "true"), ("kind", "true"), ("state", "false"), ("idle", "false"), ("busy", "true")]
-    {
+    for (sort, desc) in [("id", "false"), ("id", "true"), ("kind", "true"), ("state", "false"), ("busy", "true")] {
         let page = |page: usize| {
             ask(&[("q", "test=pages"), ("sort", sort), ("desc", desc), ("per_page", "7"), ("page", &page.to_string())])
         };

@@ -34,7 +34,7 @@ fn json_is_one_line_with_the_message_the_routine_and_its_parents() {
     assert_eq!(line["routine"]["values"]["request_id"], "two\nlines \u{202e}\u{1b}[31m");
     assert_eq!(line["routine"]["parent"], line["parents"][0]["id"]);
     assert_eq!(line["parents"].as_array().unwrap().len(), 2);
-    assert!(!stderr.contains(['\u{202e}', '\u{1b}']));
+    assert!(!stderr.contains(['\u{202e}', '\u{1b}']) && stderr.ends_with("}\n"), "{stderr}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ pub(crate) static TENANT: Local<u32> = Local::new().named("tenant");
 
 const CHILD: &str = "ROUTINES_PANIC_REPORT_CHILD";
 
-/// In the test: what `scenario` wrote to standard error in a process of its own, where it must not fail. In that process: runs it,
-/// and never returns.
+/// In the test: what `scenario` wrote to standard error in a process of its own, where it must not fail. In that
+/// process: runs it, and never returns.
 pub(crate) fn stderr_of(test: &str, scenario: fn()) -> String {
     let output = run(test, scenario);
     let stderr = String::from_utf8(output.stderr).expect("text");

@@ -136,10 +136,8 @@ fn sample(labels: Vec<(&'static str, String)>, number: u32) -> HeapSample {
     // What was freed is read first: it was allocated before, so that no account is below nothing but by a race of two threads.
     let freed = sum(number, |account| &account.freed);
     let ever = sum(number, |account| &account.allocated);
-    let live = Usage {
-        blocks: ever.blocks.saturating_sub(freed.blocks),
-        bytes: ever.bytes.saturating_sub(freed.bytes),
-    };
+    let live =
+        Usage { blocks: ever.blocks.saturating_sub(freed.blocks), bytes: ever.bytes.saturating_sub(freed.bytes) };
     HeapSample { stack: Vec::new(), labels, live, ever: Some(ever) }
 }
 

@@ -15,12 +15,12 @@ pub(super) fn is_clear(address: usize) -> bool {
     place(address).load(Ordering::Relaxed) == 0
 }
 
-/// Called while the address's shard is locked.
+/// One more sample, before its address is handed out.
 pub(super) fn add(address: usize) {
     let _full = place(address).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_add(1));
 }
 
-/// Called while the address's shard is locked, for each `add` once.
+/// One sample less; once for each `add`.
 pub(super) fn subtract(address: usize) {
     let _full = place(address).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| match count {
         FULL => None,

@@ -21,8 +21,10 @@ static LIVE: [Mutex<Shard>; SHARDS] = [const { Mutex::new(Shard::new()) }; SHARD
 
 /// Notes the block at `address`. The caller is busy: what is allocated here is not sampled.
 pub(super) fn insert(address: usize, sample: Arc<Sample>) {
-    lock(shard(address)).insert(address, sample);
-    filter::add(address);
+    let known = lock(shard(address)).insert(address, sample);
+    if known.is_none() {
+        filter::add(address);
+    }
 }
 
 /// Forgets the block at `address`, before its address can be given out again. The caller is busy.

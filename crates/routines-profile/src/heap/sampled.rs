@@ -65,13 +65,15 @@ pub(super) fn samples(period: usize, keys: &[&str]) -> Vec<HeapSample> {
         sum.0 += blocks;
         sum.1 += blocks * sample.size as f64;
     }
-    let sample = |((stack, attrs), (blocks, bytes)): ((&Box<[usize]>, &Box<[u8]>), (f64, f64))| HeapSample {
-        stack: stack.to_vec(),
-        labels: labels(attrs, keys),
-        live: Usage { blocks: blocks.round() as u64, bytes: bytes.round() as u64 },
-        ever: None,
-    };
-    sums.into_iter().map(sample).collect()
+    let usage = |(blocks, bytes): (f64, f64)| Usage { blocks: blocks.round() as u64, bytes: bytes.round() as u64 };
+    sums.into_iter()
+        .map(|((stack, attrs), sum)| HeapSample {
+            stack: stack.to_vec(),
+            labels: labels(attrs, keys),
+            live: usage(sum),
+            ever: None,
+        })
+        .collect()
 }
 
 pub(super) fn labels(attrs: &[u8], keys: &[&str]) -> Vec<(&'static str, String)> {

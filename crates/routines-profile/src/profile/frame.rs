@@ -52,7 +52,9 @@ impl Frame {
     pub(crate) fn apart(self: &Arc<Self>) -> Vec<Arc<Self>> {
         match self.calls.as_slice() {
             [] | [_] => vec![self.clone()],
-            calls => calls.iter().map(|call| Arc::new(Self { calls: vec![call.clone()], ..Self::clone(self) })).collect(),
+            calls => {
+                calls.iter().map(|call| Arc::new(Self { calls: vec![call.clone()], ..Self::clone(self) })).collect()
+            }
         }
     }
 

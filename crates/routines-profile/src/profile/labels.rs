@@ -36,8 +36,8 @@ impl Shown {
             }
         }
         let mut remarks: Vec<_> = crowded
-            .iter()
-            .map(|(key, _)| format!("{key}: the {} heaviest values are shown, the rest as {OTHER}", self.max_values))
+            .keys()
+            .map(|key| format!("{key}: the {} heaviest values are shown, the rest as {OTHER}", self.max_values))
             .collect();
         remarks.sort();
         remarks

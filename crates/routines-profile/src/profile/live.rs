@@ -76,7 +76,8 @@ fn name(info: &RoutineInfo) -> &str {
 }
 
 fn labels(info: &RoutineInfo) -> Vec<(String, String)> {
-    let known = [("kind", Some(info.kind.to_string())), ("state", Some(info.state.to_string())), ("name", info.name.clone())];
+    let known =
+        [("kind", Some(info.kind.to_string())), ("state", Some(info.state.to_string())), ("name", info.name.clone())];
     let known = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
     known.chain(info.values.iter().map(|(key, value)| (key.clone(), text(value)))).collect()
 }

@@ -73,7 +73,8 @@ impl Image {
     }
 
     fn calls(&self, offset: u64) -> Option<Vec<Call>> {
-        let segment = self.segments.iter().find(|segment| (segment.offset..segment.offset + segment.len).contains(&offset))?;
+        let segment =
+            self.segments.iter().find(|segment| (segment.offset..segment.offset + segment.len).contains(&offset))?;
         let address = offset - segment.offset + segment.address;
         let calls = self.described(address).unwrap_or_default();
         Some(if calls.is_empty() { self.listed(address).into_iter().collect() } else { calls })

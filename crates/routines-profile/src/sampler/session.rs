@@ -128,8 +128,12 @@ impl Collected {
 
     fn samples(self) -> Vec<RawSample> {
         let period = self.period.as_nanos() as u64;
-        let sample = |(Place { pcs, labels, thread }, count)| {
-            RawSample { pcs, weight_ns: period.saturating_mul(count), count, labels, thread }
+        let sample = |(Place { pcs, labels, thread }, count)| RawSample {
+            pcs,
+            weight_ns: period.saturating_mul(count),
+            count,
+            labels,
+            thread,
         };
         self.counts.into_iter().map(sample).collect()
     }

@@ -281,12 +281,17 @@ mod tests {
         // SAFETY: `siginfo_t` begins so, and is larger.
         unsafe { (*expired).tag = tag(thread, token) };
         // SAFETY: the signal goes to this thread, which handles it.
-        let sent = unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, libc::getpid(), libc::gettid(), libc::SIGPROF, &info) };
+        let sent =
+            unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, libc::getpid(), libc::gettid(), libc::SIGPROF, &info) };
         assert_eq!(sent, 0);
     }
 
     fn nested(levels: usize, then: &mut dyn FnMut()) {
-        if levels == 0 { then() } else { nested(levels - 1, std::hint::black_box(then)) }
+        if levels == 0 {
+            then()
+        } else {
+            nested(levels - 1, std::hint::black_box(then))
+        }
         std::hint::black_box(levels);
     }
 
@@ -319,7 +324,12 @@ mod tests {
                     }
                 }
             });
-            println!("{depth} addresses: a signal {:?}, with its sample {:?}; {} lost", time[0], time[1], ring.take_lost());
+            println!(
+                "{depth} addresses: a signal {:?}, with its sample {:?}; {} lost",
+                time[0],
+                time[1],
+                ring.take_lost()
+            );
         }
     }
 }

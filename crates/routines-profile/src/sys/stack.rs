@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_frame_at_the_end_of_what_is_mapped_is_read() {
         // SAFETY: a fresh private mapping of two pages.
-        let two = unsafe { libc::mmap(std::ptr::null_mut(), 2 * PAGE, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+        let two =
+            unsafe { libc::mmap(std::ptr::null_mut(), 2 * PAGE, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
         // SAFETY: the second of them, used by nobody.
         assert_eq!(unsafe { libc::munmap(two.wrapping_byte_add(PAGE), PAGE) }, 0);
         let last = two.wrapping_byte_add(PAGE - 2 * WORD).cast::<[usize; 2]>();

@@ -3,12 +3,13 @@
 mod shapes;
 mod stacks;
 mod threads;
+mod watched;
 
 use routines::Local;
 use routines_profile::heap::{self, HeapProfiler, HeapSample, Usage};
 
 #[global_allocator]
-static ALLOCATOR: HeapProfiler = HeapProfiler::sampled(PERIOD);
+static ALLOCATOR: HeapProfiler<watched::Watched> = HeapProfiler::sampled(PERIOD).over(watched::Watched);
 const PERIOD: usize = 1024;
 
 /// Each test has a value of its own, so that they do not see each other's blocks.

@@ -26,7 +26,9 @@ fn a_sample_has_the_stack_that_allocated_and_its_labels() {
 
 fn name(address: usize) -> String {
     let mut names = Vec::new();
-    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| names.extend(symbol.name().map(|name| name.to_string())));
+    backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
+        names.extend(symbol.name().map(|name| name.to_string()))
+    });
     names.join(" < ")
 }
 

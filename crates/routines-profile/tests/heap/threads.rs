@@ -27,7 +27,8 @@ fn held_in_large_blocks(name: &str) -> usize {
 fn many_threads_that_allocate_at_once_and_end_are_all_counted() {
     const THREADS: usize = 8;
     const EACH: usize = 200_000;
-    let allocate = || labelled("threads", || (0..EACH / 100).map(|_| vec![1_u8; 100].into_boxed_slice()).collect::<Vec<_>>());
+    let allocate =
+        || labelled("threads", || (0..EACH / 100).map(|_| vec![1_u8; 100].into_boxed_slice()).collect::<Vec<_>>());
     let held: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(allocate)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -102,4 +103,26 @@ fn exit_code(child: libc::pid_t) -> Option<i32> {
     // SAFETY: the child is this process's, and was not waited for.
     unsafe { libc::kill(child, libc::SIGKILL) };
     None
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn a_cpu_profile_taken_meanwhile_neither_allocates_in_its_signal_handler_nor_waits_for_this_one() {
+    use routines_profile::sampler::{self, Options};
+
+    let stop = AtomicBool::new(false);
+    let samples = thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    labelled("signals", || drop((0..100).map(|_| vec![1_u8; 100]).collect::<Vec<_>>()));
+                }
+            });
+        }
+        let samples = sampler::run(Options { frequency: 1_000 }, std::time::Duration::from_millis(500));
+        stop.store(true, Ordering::Relaxed);
+        samples.expect("nobody else takes a profile").samples
+    });
+    assert!(!samples.is_empty());
+    assert_eq!((super::watched::interrupting(), live("signals").bytes), (0, 0));
 }

@@ -160,12 +160,14 @@ impl Raw {
     fn calls(&self, id: u64) -> Vec<(String, String, i64)> {
         let location = self.location.iter().find(|location| location.id == id).expect("a location of that id");
         if location.mapping != 0 {
-            let mapping = self.mapping.iter().find(|mapping| mapping.id == location.mapping).expect("a mapping of that id");
+            let mapping =
+                self.mapping.iter().find(|mapping| mapping.id == location.mapping).expect("a mapping of that id");
             assert!((mapping.start..mapping.limit).contains(&location.address), "an address in its mapping");
         }
         let text = |index: i64| self.string[index as usize].clone();
         let call = |line: &RawLine| {
-            let function = self.function.iter().find(|function| function.id == line.function).expect("a function of that id");
+            let function =
+                self.function.iter().find(|function| function.id == line.function).expect("a function of that id");
             (text(function.name), text(function.filename), line.line)
         };
         location.line.iter().map(call).collect()

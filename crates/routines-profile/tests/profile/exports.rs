@@ -39,10 +39,13 @@ fn the_flame_graph_shows_text_as_text() {
 
 #[test]
 fn the_flame_graph_asks_nobody_for_anything() {
-    let svg = build(&ProfileBuilder::new(), vec![sample(&[0x10], 1, &[("tenant", "https://evil.example/x.js")])]).to_svg();
-    let document =
-        roxmltree::Document::parse_with_options(&svg, roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() })
-            .expect("well-formed");
+    let svg =
+        build(&ProfileBuilder::new(), vec![sample(&[0x10], 1, &[("tenant", "https://evil.example/x.js")])]).to_svg();
+    let document = roxmltree::Document::parse_with_options(
+        &svg,
+        roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() },
+    )
+    .expect("well-formed");
     for node in document.descendants() {
         assert!(!["image", "use", "link", "a", "foreignObject", "iframe"].contains(&node.tag_name().name()));
         for attribute in node.attributes() {

@@ -6,6 +6,7 @@ mod exports;
 mod live;
 mod loaded;
 mod names;
+mod run;
 #[cfg(feature = "axum")]
 mod service;
 mod support;

@@ -14,13 +14,16 @@ fn return_addresses() -> Vec<usize> {
     let trace = backtrace::Backtrace::new_unresolved();
     let frames = trace.frames().iter();
     let pcs: Vec<_> = frames.map(|frame| frame.ip() as usize).collect();
-    let this = pcs.iter().position(|&pc| symbol(pc).contains("return_addresses")).expect("this function is on the stack");
+    let this =
+        pcs.iter().position(|&pc| symbol(pc).contains("return_addresses")).expect("this function is on the stack");
     pcs[this + 1..].to_vec()
 }
 
 fn symbol(pc: usize) -> String {
     let mut name = String::new();
-    backtrace::resolve((pc - 1) as *mut _, |symbol| name = symbol.name().map(|name| name.to_string()).unwrap_or_default());
+    backtrace::resolve((pc - 1) as *mut _, |symbol| {
+        name = symbol.name().map(|name| name.to_string()).unwrap_or_default()
+    });
     name
 }
 
@@ -61,8 +64,7 @@ fn labels_as_frames_come_with_inlined_calls_as_frames() {
 }
 
 #[test]
-fn outer_frames_are_named_by_the_call_and_not_by_what_follows_it() {
-    /// The call of a function that does not return may be the last instruction of its caller.
+fn outer_frames_have_the_line_of_the_call() {
     fn line_of_call(sample: &Sample, depth: usize) -> i64 {
         sample.stack[depth].last().unwrap().2
     }
@@ -94,9 +96,9 @@ fn an_address_in_no_mapping_stays_an_address() {
 #[test]
 fn code_that_was_loaded_after_an_earlier_profile_has_its_names() {
     decoded(&[around as fn() -> Vec<usize> as usize]);
-    let address = loaded::function(c"libresolv.so.2", c"__dn_expand");
+    let address = loaded::function(c"libresolv.so.2", c"ns_parse_ttl");
     let sample = decoded(&[address]);
-    assert!(sample.functions().iter().any(|name| name.contains("dn_expand")), "{:?}", sample.functions());
+    assert!(sample.functions().iter().any(|name| name.contains("ns_parse_ttl")), "{:?}", sample.functions());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use routines_profile::{Options, ProfileBuilder, router};
 use tower::ServiceExt;
 
 use crate::decode::decode;
+use crate::support::SAMPLING;
 
 struct Answer {
     status: StatusCode,
@@ -49,9 +50,6 @@ async fn a_cpu_profile_is_one_that_pprof_reads() {
     assert!(profile.duration_nanos >= 1_000_000_000);
 }
 
-/// A process makes one CPU profile at a time.
-static SAMPLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 #[tokio::test]
 async fn a_second_cpu_profile_meanwhile_is_refused_with_what_to_do() {
     let _one = SAMPLING.lock().await;
@@ -63,7 +61,9 @@ async fn a_second_cpu_profile_meanwhile_is_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn bad_parameters_are_refused_in_words() {
-    for query in ["profile?seconds=0", "profile?seconds=301", "profile?seconds=soon", "profile?seconds=-1", "profile?seconds="] {
+    for query in
+        ["profile?seconds=0", "profile?seconds=301", "profile?seconds=soon", "profile?seconds=-1", "profile?seconds="]
+    {
         let answer = get(&format!("/debug/pprof/{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(answer.text(), "seconds must be a number from 1 to 300\n");
@@ -83,7 +83,12 @@ async fn live_routines_come_in_every_format() {
     assert!(get("/debug/pprof/routine?debug=1").await.text().contains('@'));
     let svg = get("/debug/pprof/routine?format=svg").await;
     assert_eq!(svg.headers["content-type"], "image/svg+xml");
-    assert!(svg.headers["content-security-policy"].to_str().unwrap().starts_with("sandbox allow-scripts; default-src 'none'"));
+    assert!(
+        svg.headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("sandbox allow-scripts; default-src 'none'")
+    );
 }
 
 #[tokio::test]

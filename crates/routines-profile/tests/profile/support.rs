@@ -7,6 +7,9 @@ use routines_profile::record;
 use routines_profile::sampler::{RawSample, Samples};
 use routines_profile::{Profile, ProfileBuilder};
 
+/// A process makes one CPU profile at a time: hold this meanwhile.
+pub(crate) static SAMPLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 pub(crate) const MS: u64 = 1_000_000;
 
 /// A sample of `ms` milliseconds, at 1000 Hz, at these addresses, with these labels.

@@ -33,7 +33,11 @@ fn compiled(flag: &str) -> Option<PathBuf> {
     fs::create_dir_all(&folder).expect("a temporary folder");
     let (source, object) = (folder.join("code.c"), folder.join("code.so"));
     fs::write(&source, SOURCE).expect("a source file");
-    let compiler = Command::new("cc").args(["-O1", "-fno-optimize-sibling-calls", "-shared", "-fPIC", flag, "-o"]).arg(&object).arg(&source).status();
+    let compiler = Command::new("cc")
+        .args(["-O1", "-fno-optimize-sibling-calls", "-shared", "-fPIC", flag, "-o"])
+        .arg(&object)
+        .arg(&source)
+        .status();
     match compiler {
         Ok(status) => assert!(status.success(), "the source compiles"),
         Err(error) => {

@@ -34,7 +34,6 @@ alone! {
 
     fn a_fork_of_a_sampled_process_makes_a_profile_of_its_own() {
         sampled(500, 400, |_| {
-            profile_runs();
             burn(30);
             let status = raw::fork(|| {
                 let samples = sampled(500, 200, |stop| TENANT.sync_scope("fork".into(), || burn_until(stop)));

@@ -29,7 +29,9 @@ alone! {
     fn a_handler_installed_during_a_profile_ends_it_and_stays() {
         let refused = thread::scope(|scope| {
             let profile = scope.spawn(|| sampler::run(Options::default(), Duration::from_secs(30)));
-            profile_runs();
+            while raw::disposition() != Does::Else {
+                thread::yield_now();
+            }
             raw::count_signals();
             profile.join().expect("no panic")
         });
@@ -39,7 +41,6 @@ alone! {
 
     fn there_is_one_profile_at_a_time() {
         sampled(99, 300, |_| {
-            profile_runs();
             assert!(matches!(short(), Err(ProfileError::Busy)));
         });
         assert!(short().is_ok());
@@ -47,14 +48,14 @@ alone! {
 
     fn a_signal_after_the_profile_does_not_end_the_process() {
         assert_eq!(raw::disposition(), Does::Default);
-        sampled(1000, 100, |stop| burn_until(stop));
+        sampled(1000, 100, burn_until);
         assert_eq!(raw::disposition(), Does::Ignored);
         raw::kill(std::process::id());
     }
 
     fn a_thread_that_holds_the_signal_back_past_the_end_is_not_ended_by_it() {
         raw::hold_back(true);
-        sampled(1000, 100, |stop| burn_until(stop));
+        sampled(1000, 100, burn_until);
         raw::hold_back(false);
         burn(20);
         assert!(short().is_ok());
@@ -91,5 +92,6 @@ alone! {
 /// The timers this process has.
 fn timers() -> usize {
     // Kernels without checkpoints do not tell; no timer is then told as none.
-    std::fs::read_to_string("/proc/self/timers").map_or(0, |timers| timers.lines().filter(|line| line.starts_with("ID:")).count())
+    std::fs::read_to_string("/proc/self/timers")
+        .map_or(0, |timers| timers.lines().filter(|line| line.starts_with("ID:")).count())
 }

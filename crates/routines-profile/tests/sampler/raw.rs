@@ -59,6 +59,12 @@ pub(crate) fn kill(process: u32) {
     unsafe { libc::kill(process as libc::pid_t, libc::SIGPROF) };
 }
 
+/// Sends SIGPROF to a thread of this process.
+pub(crate) fn kill_thread(thread: i32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGPROF) };
+}
+
 /// Has the calling thread hold SIGPROF back, or no more.
 pub(crate) fn hold_back(how: bool) {
     // SAFETY: all zeroes is a set.
@@ -98,13 +104,18 @@ fn wait(child: libc::pid_t) -> i32 {
 }
 
 pub(crate) fn set_errno(value: i32) {
-    // SAFETY: the calling thread's own.
-    unsafe { *libc::__errno_location() = value };
+    // SAFETY: the calling thread's own, live as long as it runs.
+    unsafe { place_of_errno().write(value) };
 }
 
 pub(crate) fn errno() -> i32 {
-    // SAFETY: the calling thread's own.
-    unsafe { *libc::__errno_location() }
+    // SAFETY: the calling thread's own, live as long as it runs.
+    unsafe { place_of_errno().read() }
+}
+
+fn place_of_errno() -> *mut i32 {
+    // SAFETY: it has no preconditions.
+    unsafe { libc::__errno_location() }
 }
 
 /// Computes `rounds` rounds while the frame pointer holds `value`, as code without frame pointers may.
@@ -129,9 +140,11 @@ pub(crate) fn with_frame_pointer(value: usize, rounds: usize) {
 pub(crate) struct Page(*mut c_void);
 
 impl Page {
-    pub(crate) fn map() -> Self {
-        // SAFETY: a new mapping wherever there is room.
-        let page = unsafe { libc::mmap(ptr::null_mut(), 4096, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+    /// At that address, if there is room.
+    pub(crate) fn map(at: usize) -> Self {
+        let at = ptr::without_provenance_mut(at & !4095);
+        // SAFETY: a new mapping where nothing is.
+        let page = unsafe { libc::mmap(at, 4096, 3, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
         assert_ne!(page, libc::MAP_FAILED);
         Self(page)
     }

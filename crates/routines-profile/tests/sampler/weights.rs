@@ -31,11 +31,11 @@ alone! {
         let samples = sampled(250, 1000, |stop| {
             while !stop.load(Ordering::Relaxed) {
                 let before = cpu();
-                TENANT.sync_scope("acme".into(), || burn(3));
+                TENANT.sync_scope("acme".into(), || burn(13));
                 let between = cpu();
-                TENANT.sync_scope("globex".into(), || burn(1));
+                TENANT.sync_scope("globex".into(), || burn(5));
                 let after = cpu();
-                burn(1);
+                burn(5);
                 for (sum, part) in used.iter_mut().zip([between - before, after - between, cpu() - after]) {
                     *sum += part;
                 }
@@ -54,7 +54,7 @@ alone! {
     }
 
     fn equal_samples_are_one_and_their_counts_add_up() {
-        let samples = sampled(500, 300, |stop| burn_until(stop));
+        let samples = sampled(500, 300, burn_until);
         let places: std::collections::HashSet<_> =
             samples.samples.iter().map(|sample| (&sample.pcs, &sample.labels, sample.thread)).collect();
         assert_eq!(places.len(), samples.samples.len());
@@ -68,7 +68,7 @@ alone! {
             let _ = ended.recv();
         });
         let number = number.recv().expect("a thread that waits");
-        let samples = sampled(1000, 200, |stop| burn_until(stop));
+        let samples = sampled(1000, 200, burn_until);
         drop(end);
         waits.join().expect("no panic");
         assert!(weight(samples.samples.iter().filter(|sample| sample.thread == number)) <= Duration::from_millis(5));

@@ -368,16 +368,17 @@ function describe(row, chain, ended) {
         { type: 'button', title: 'Show all with this value', onclick: () => search(pair(name, String(value))) })))
       : el('p', {}, 'None.'),
     el('h3', {}, 'Started by'),
-    el('ol', { class: 'chain' }, el('li', { class: 'self' }, `${row.id_text} `, row.name ?? row.kind), ...chain.map(link)),
-    el('p', {}, el('button', { type: 'button', onclick: () => showInTree(row.id_text) }, 'Show in tree')),
+    el('ol', { class: 'chain' }, el('li', { class: 'self' }, `${row.id_text} `, row.name ?? row.kind), ...chain.map((parent) => link(parent, ended))),
+    el('p', {}, el('button', { type: 'button', disabled: ended, onclick: () => showInTree(row.id_text) }, 'Show in tree')),
   ];
 }
 
-function link(parent) {
+// What became of the parents of one that has ended is not asked.
+function link(parent, ended) {
   if (parent.gone) return el('li', { class: 'gone', 'data-id': parent.id_text }, `${parent.id_text} has ended`);
   return el('li', { 'data-id': parent.id_text },
     el('button', { type: 'button', onclick: () => change({ id: parent.id_text }) }, parent.id_text), ' ',
-    parent.name ?? parent.kind, ' ', chip(parent.state), parent.spawned_at && el('span', { class: 'at' }, parent.spawned_at),
+    parent.name ?? parent.kind, ' ', ended ? null : chip(parent.state), parent.spawned_at && el('span', { class: 'at' }, parent.spawned_at),
     ...values(parent).map(([name, value]) => valueChip('span', name, value)));
 }
 

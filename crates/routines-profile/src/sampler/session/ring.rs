@@ -193,7 +193,10 @@ mod tests {
             assert!(write(&ring, round, &[1, 2, 3]));
             assert!(write(&ring, -round, &[4]));
             let all = drained(&ring, &mut seen);
-            assert_eq!(all.iter().map(|taken| (taken.thread, taken.pcs.len())).collect::<Vec<_>>(), [(round, 3), (-round, 1)]);
+            assert_eq!(
+                all.iter().map(|taken| (taken.thread, taken.pcs.len())).collect::<Vec<_>>(),
+                [(round, 3), (-round, 1)]
+            );
             assert!(drained(&ring, &mut seen).is_empty());
         }
         assert_eq!(ring.take_lost(), 0);
@@ -243,8 +246,18 @@ mod tests {
             read += 1;
         };
         std::thread::scope(|scope| {
-            let writers: Vec<_> =
-                (1..4).map(|id| scope.spawn({ let ring = &ring; move || (0..EACH).for_each(|_| { write(ring, id, &[id as usize; 5]); }) })).collect();
+            let writers: Vec<_> = (1..4)
+                .map(|id| {
+                    scope.spawn({
+                        let ring = &ring;
+                        move || {
+                            (0..EACH).for_each(|_| {
+                                write(ring, id, &[id as usize; 5]);
+                            })
+                        }
+                    })
+                })
+                .collect();
             while !writers.iter().all(|writer| writer.is_finished()) {
                 seen = ring.drain(seen, &mut check);
                 std::thread::yield_now();
