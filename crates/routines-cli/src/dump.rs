@@ -82,7 +82,7 @@ fn write_text(client: &Client, query: Query, limit: u64, out: &mut impl Write) -
     let mut seen = HashSet::new();
     each_page(client, query, limit, |page: Page<RoutineInfo>| {
         for info in page.routines {
-            if seen.insert(info.id) || true {
+            if seen.insert(info.id) {
                 let text = escaped(&info.to_string());
                 let (head, rest) = text.split_once('\n').unwrap_or((&text, ""));
                 write!(out, "{}{BOLD}{head}{BOLD:#}\n{rest}", if seen.len() > 1 { "\n" } else { "" })?;
