@@ -136,7 +136,7 @@ fn cut(text: &str, room: usize, from_end: bool) -> String {
     let mut left = room.saturating_sub(1);
     let mut fits = |c: &char| {
         let wide = width(c.encode_utf8(&mut [0; 4]));
-        left.checked_sub(1.min(wide)).map(|rest| left = rest).is_some()
+        left.checked_sub(wide).map(|rest| left = rest).is_some()
     };
     if from_end {
         let mut kept: Vec<char> = text.chars().rev().take_while(&mut fits).collect();

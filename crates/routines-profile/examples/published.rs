@@ -16,8 +16,9 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use routines::{Bindings, Local, Snapshot};
+use routines::{Bindings, Local, Shown, Snapshot};
 use routines_profile::publish::Publisher;
+use routines_profile::record;
 
 static TASK: Local<u64> = Local::new().named("task").labelled();
 static CHECK: Local<String> = Local::new().named("check").labelled();
@@ -128,21 +129,22 @@ fn run(seconds: u64) {
     plain.join().expect("no panic");
 }
 
-/// Nanoseconds a turn of `work` takes: the best of several goes, as whatever else runs only adds.
-fn nanoseconds(turns: u32, mut work: impl FnMut()) -> f64 {
+/// Nanoseconds a turn of `work` takes: the best of many short goes, as whatever else runs on the machine only adds.
+fn nanoseconds(mut work: impl FnMut()) -> f64 {
+    const TURNS: u32 = 5_000;
     let go = |work: &mut dyn FnMut()| {
         let start = Instant::now();
-        (0..turns).for_each(|_| work());
-        start.elapsed().as_secs_f64() * 1e9 / f64::from(turns)
+        (0..TURNS).for_each(|_| work());
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(TURNS)
     };
-    (0..20).map(|_| go(&mut work)).fold(f64::INFINITY, f64::min)
+    (0..1_000).map(|_| go(&mut work)).fold(f64::INFINITY, f64::min)
 }
 
 fn main() -> ExitCode {
     let args: Vec<_> = env::args().skip(1).collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     if has("--bench") {
-        bench(has("--unpublished"));
+        bench();
         return ExitCode::SUCCESS;
     }
     match Publisher::new().resource("service.name", "published").resource("service.version", "1").install() {
@@ -158,49 +160,49 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What labels cost, beside a random number as the yardstick.
-fn bench(unpublished: bool) {
-    static PLAIN: Local<&str> = Local::new().named("plain");
+/// What labels cost: without a reader, with one for profiles in the process, and published; beside a random number as the yardstick.
+fn bench() {
+    let yardstick = nanoseconds(|| _ = black_box(rand::random::<u64>()));
+    let line = |what: &str, ns: f64| println!("{what:<60} {ns:7.2} ns {:7.2} random numbers", ns / yardstick);
+    line("a random number", yardstick);
+    line("build and free a record of two labels", {
+        let labels = [("tenant", Shown::Str("acme")), ("route", Shown::Str("/search"))];
+        nanoseconds(|| _ = black_box(record::build(black_box(&labels))))
+    });
+    let [bare_run, bare_set] = costs();
+    line("no reader: run with other labels and back", bare_run);
+    line("no reader: change one of two labels", bare_set);
+    routines_profile::install().expect("no other reader");
+    let [run, set] = costs();
+    line("in the process: run with other labels and back", run);
+    line("in the process: change one of two labels", set);
+    if let Err(error) = Publisher::new().install() {
+        return eprintln!("{error}");
+    }
+    let [published_run, published_set] = costs();
+    line("published: run with other labels and back", published_run);
+    line("published: change one of two labels", published_set);
+    line("hence labels, a switch", (run - bare_run) / 2.0);
+    line("hence publishing, a switch", (published_run - run) / 2.0);
+    line("hence labels, a change", set - bare_set);
+    line("hence publishing, a change", published_set - set);
+}
+
+/// To run with two labels, which is two switches, and to change one of two.
+fn costs() -> [f64; 2] {
     static TENANT: Local<&str> = Local::new().named("tenant").labelled();
     static ROUTE: Local<&str> = Local::new().named("route").labelled();
 
-    let yardstick = nanoseconds(1_000_000, || _ = black_box(rand::random::<u64>()));
-    let line = |what: &str, ns: f64| println!("{what:<52} {ns:8.2} ns  {:6.2} random numbers", ns / yardstick);
-    line("a random number", yardstick);
-
-    let switch = |labels: &Bindings| {
-        let snapshot = labels.sync_scope(Snapshot::capture);
-        nanoseconds(1_000_000, || snapshot.sync_scope(|| _ = black_box(0)))
-    };
-    let bare = switch(&Bindings::new().with(&PLAIN, "acme"));
-    line("run in a snapshot and back, no reader", bare);
-    let set = |key: &'static Local<&'static str>| {
-        TENANT.sync_scope("acme", || {
-            ROUTE.sync_scope("/search", || {
-                PLAIN.sync_scope("x", || {
-                    let mut turn = false;
-                    nanoseconds(200_000, || {
-                        turn = !turn;
-                        key.set(if turn { "/search/one" } else { "/search/two" });
-                    })
-                })
-            })
+    Bindings::new().with(&TENANT, "acme").with(&ROUTE, "/search").sync_scope(|| {
+        let labels = Snapshot::capture();
+        TENANT.sync_scope("globex", || {
+            let run = nanoseconds(|| labels.sync_scope(|| _ = black_box(0)));
+            let mut turn = false;
+            let set = nanoseconds(|| {
+                turn = !turn;
+                ROUTE.set(if turn { "/search/one" } else { "/search/two" });
+            });
+            [run, set]
         })
-    };
-    let plain_set = set(&PLAIN);
-    line("set an unlabelled value", plain_set);
-
-    if unpublished {
-        routines_profile::install().expect("no other reader");
-    } else if let Err(error) = Publisher::new().install() {
-        return eprintln!("{error}");
-    }
-    let plain = switch(&Bindings::new().with(&PLAIN, "acme"));
-    line("run in a snapshot and back, no labels", plain);
-    let labelled = switch(&Bindings::new().with(&TENANT, "acme").with(&ROUTE, "/search"));
-    line("run in a snapshot and back, two labels", labelled);
-    line("  hence one switch of labels", (labelled - plain) / 2.0);
-    let labelled_set = set(&ROUTE);
-    line("set one of two labels", labelled_set);
-    line("  hence one change of a label", labelled_set - plain_set);
+    })
 }

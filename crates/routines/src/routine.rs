@@ -63,7 +63,9 @@ pub fn ids() -> Vec<RoutineId> {
 /// What is known about every live routine, by id.
 pub fn all() -> Vec<RoutineInfo> {
     let _touch = slot::id();
-    let mut all: Vec<_> = registry::records().iter().filter_map(|record| describe(record, record.id())).collect();
+    // One moment for all, so that ages can be compared.
+    let now = clock::now();
+    let mut all: Vec<_> = registry::records().iter().filter_map(|record| describe(record, record.id(), now)).collect();
     all.sort_by_key(|info| info.id);
     all
 }
@@ -112,7 +114,7 @@ impl Routine {
 
     /// What is known about it, or `None` once it has ended.
     pub fn info(&self) -> Option<RoutineInfo> {
-        describe(self.record.as_deref()?, self.id.as_u64())
+        describe(self.record.as_deref()?, self.id.as_u64(), clock::now())
     }
 }
 
@@ -253,8 +255,7 @@ fn observe(info: &mut Info, beat: u64, now: u64) -> Option<Duration> {
     })
 }
 
-fn describe(record: &Record, id: u64) -> Option<RoutineInfo> {
-    let now = clock::now();
+fn describe(record: &Record, id: u64, now: u64) -> Option<RoutineInfo> {
     let (birth, published, started, beat, idle, busy) = {
         let mut info = record.info();
         let beat = record.beat();

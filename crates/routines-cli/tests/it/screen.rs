@@ -144,8 +144,10 @@ fn wide_characters_do_not_move_what_stands_to_their_right() {
         screen.lines().nth(2).unwrap().to_owned()
     };
     let plain = name("abc");
-    for wide in ["日本語の長い名前です", "🦀🦀🦀🦀🦀🦀🦀🦀", "e\u{301}e\u{301}"] {
+    for (long, wide) in [(true, "日本語の長い名前です"), (true, "🦀🦀🦀🦀🦀🦀🦀🦀"), (false, "e\u{301}e\u{301}")]
+    {
         let wide = name(wide);
+        assert_eq!(wide.contains('…'), long, "what is cut has a mark: {wide}");
         let end = |line: &str| line[line.find("idle").unwrap()..].to_owned();
         assert_eq!(end(&wide), end(&plain), "{wide}");
     }

@@ -38,7 +38,11 @@ fn payload(publisher: &Publisher) -> ProcessContext {
     let names = record::key_names().map(AnyValue::from).collect();
     ProcessContext {
         resource: Some(Resource {
-            attributes: publisher.resource.iter().map(|(key, value)| KeyValue::new(key, value.as_str().into())).collect(),
+            attributes: publisher
+                .resource
+                .iter()
+                .map(|(key, value)| KeyValue::new(key, value.as_str().into()))
+                .collect(),
         }),
         attributes: vec![
             KeyValue::new("threadlocal.schema_version", publisher.schema_version.as_str().into()),
@@ -64,7 +68,8 @@ fn taken() -> io::Result<bool> {
 fn named_start(line: &str) -> Option<u64> {
     let (range, rest) = line.split_once('-')?;
     let name = rest.splitn(5, ' ').nth(4)?.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
-    let ours = ["[anon_shmem:OTEL_CTX]", "[anon:OTEL_CTX]", "/memfd:OTEL_CTX"].iter().any(|known| name.starts_with(known));
+    let ours =
+        ["[anon_shmem:OTEL_CTX]", "[anon:OTEL_CTX]", "/memfd:OTEL_CTX"].iter().any(|known| name.starts_with(known));
     ours.then(|| u64::from_str_radix(range, 16).ok())?
 }
 

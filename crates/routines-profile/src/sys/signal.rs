@@ -280,9 +280,11 @@ mod tests {
         let expired = std::ptr::from_mut(&mut info).cast::<Expired>();
         // SAFETY: `siginfo_t` begins so, and is larger.
         unsafe { (*expired).tag = tag(thread, token) };
-        // SAFETY: the signal goes to this thread, which handles it.
-        let sent =
-            unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, libc::getpid(), libc::gettid(), libc::SIGPROF, &info) };
+        // SAFETY: it has no preconditions.
+        let here = unsafe { libc::gettid() };
+        let call = libc::SYS_rt_tgsigqueueinfo;
+        // SAFETY: the signal goes to this thread, which handles it; the kernel reads a whole `siginfo_t`.
+        let sent = unsafe { libc::syscall(call, std::process::id(), here, libc::SIGPROF, &info) };
         assert_eq!(sent, 0);
     }
 

@@ -159,7 +159,7 @@ mod tests {
     fn a_wild_frame_pointer_ends_the_walk() {
         let stack = frames(2);
         let here = stack.as_ptr() as usize;
-        for wild in [0, 1, 8, here + 1, here - 8, usize::MAX, usize::MAX - 7, here + (MAX_FRAME / 2 & !7)] {
+        for wild in [0, 1, 8, here + 1, here - 8, usize::MAX, usize::MAX - 7, here + MAX_FRAME / 2] {
             assert_eq!(walked(&stack, wild)[0], 1, "{wild:#x}");
         }
     }

@@ -107,8 +107,7 @@ macro_rules! slot {
 }
 
 /// Whether the symbols exist on this platform.
-pub(crate) const SUPPORTED: bool =
-    cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
+pub(crate) const SUPPORTED: bool = cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
 
 #[cfg(feature = "otel-thread-ctx")]
 slot! {

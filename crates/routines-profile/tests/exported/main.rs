@@ -75,7 +75,9 @@ fn a_new_key_renews_the_one_context() {
     Publisher::new().resource("service.name", "shop").schema_version("tls_v1").install().unwrap();
     let [at] = contexts()[..] else { panic!("one context") };
     let (before, payload) = read_context(at).unwrap();
-    assert!(has(&payload, "service.name") && has(&payload, "shop") && has(&payload, "tls_v1") && !has(&payload, "late"));
+    assert!(
+        has(&payload, "service.name") && has(&payload, "shop") && has(&payload, "tls_v1") && !has(&payload, "late")
+    );
     LATE.sync_scope("x", || {
         let (after, payload) = read_context(at).unwrap();
         assert!(has(&payload, "late") && after > before);

@@ -74,6 +74,14 @@ fn labels_as_frames_are_outermost_and_no_longer_labels() {
 }
 
 #[test]
+fn samples_that_become_equal_as_frames_are_added_up() {
+    let samples = vec![sample(&[1], 10, &[("tenant", "a=b")]), sample(&[1], 20, &[("tenant=a", "b")])];
+    let profile = decode(&build(&ProfileBuilder::new(), samples).to_pprof_labels_as_frames());
+    assert_eq!(profile.samples.len(), 1);
+    assert_eq!(profile.samples[0].values, [30, 30 * MS as i64]);
+}
+
+#[test]
 fn a_profile_without_samples_is_still_a_profile() {
     let profile = build(&ProfileBuilder::new(), Vec::new());
     assert!(decode(&profile.to_pprof()).samples.is_empty());

@@ -15,14 +15,23 @@ static TENANT: Local<String> = Local::new().named("tenant").labelled();
 static REGION: Local<&str> = Local::new().named("region").labelled();
 static COLOUR: Local<&str> = Local::new().named("colour");
 
+/// Calls nothing, so that it is the innermost function also where there are no frame pointers to find others by.
 #[inline(never)]
 fn labelled_work() {
-    (0..10_000_u64).for_each(|n| drop(black_box(n)));
+    let mut n = black_box(0_u64);
+    while n < 100_000 {
+        n += 1;
+    }
+    black_box(n);
 }
 
 #[inline(never)]
 fn unlabelled_work() {
-    (0..10_000_u64).for_each(|n| drop(black_box(n + 1)));
+    let mut n = black_box(0_u64);
+    while n < 200_000 {
+        n += 2;
+    }
+    black_box(n);
 }
 
 /// Profiles until both kinds of work were seen, each done by a thread.

@@ -8,6 +8,7 @@ use routines_profile::record;
 
 static TENANT: Local<String> = Local::new().named("tenant").labelled();
 static SHARD: Local<u32> = Local::new().named("shard").labelled();
+static TOKEN: Local<String> = Local::new().named("token").labelled().redacted();
 static SECRET: Local<u32> = Local::new().named("secret");
 
 /// Through the pointer, as a signal handler does it.
@@ -62,7 +63,8 @@ fn a_thread_has_its_own_labels_and_none_when_it_ends() {
 fn a_panic_leaves_the_labels_of_the_scope_it_unwound_to() {
     routines_profile::install().unwrap();
     TENANT.sync_scope("outer".into(), || {
-        let thrown = std::panic::catch_unwind(|| TENANT.sync_scope("inner".into(), || std::panic::resume_unwind(Box::new(1))));
+        let thrown =
+            std::panic::catch_unwind(|| TENANT.sync_scope("inner".into(), || std::panic::resume_unwind(Box::new(1))));
         assert!(thrown.is_err());
         assert_eq!(labels(), [("tenant", "outer".into())]);
     });
@@ -78,6 +80,12 @@ fn copied_attributes_are_cut_to_the_room_there_is() {
         assert_eq!(record::attrs(&room).count(), 0, "an incomplete attribute is not shown");
         assert_eq!(record::copy_attrs(&mut []), 0);
     });
+}
+
+#[test]
+fn a_redacted_label_is_a_mark_in_the_record() {
+    routines_profile::install().unwrap();
+    TOKEN.sync_scope("hunter2".into(), || assert_eq!(labels(), [("token", "[redacted]".into())]));
 }
 
 #[test]

@@ -46,6 +46,13 @@ alone! {
         assert!(short().is_ok());
     }
 
+    fn where_there_are_no_timers_the_profile_is_refused_with_the_reason() {
+        raw::forbid_timers();
+        let Err(refused) = short() else { panic!("a profile without timers") };
+        assert!(matches!(&refused, ProfileError::System { call: "timer_create", .. }), "{refused}");
+        assert_ne!(raw::disposition(), Does::Else, "the handler is gone");
+    }
+
     fn a_signal_after_the_profile_does_not_end_the_process() {
         assert_eq!(raw::disposition(), Does::Default);
         sampled(1000, 100, burn_until);

@@ -62,7 +62,14 @@ pub(crate) fn kill(process: u32) {
 /// Sends SIGPROF to a thread of this process.
 pub(crate) fn kill_thread(thread: i32) {
     // SAFETY: no memory is involved.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGPROF) };
+    unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, libc::SIGPROF) };
+}
+
+/// Lets this process have no more timers.
+pub(crate) fn forbid_timers() {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a whole limit.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &none) }, 0);
 }
 
 /// Has the calling thread hold SIGPROF back, or no more.

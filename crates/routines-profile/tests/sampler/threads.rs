@@ -11,28 +11,28 @@ use crate::support::*;
 alone! {
     fn a_thread_born_during_the_profile_is_counted_from_its_birth() {
         let (used, numbers) = (AtomicU64::new(0), Mutex::new(HashSet::new()));
-        let samples = sampled(250, 1500, |stop| {
+        let samples = sampled(1000, 1500, |stop| {
             thread::scope(|scope| {
-                // Each has done its work when it is found, and lives on.
+                // Each has done most of its work when it is found, and lives on.
                 let live = || {
-                    TENANT.sync_scope("acme".into(), || burn(15));
+                    TENANT.sync_scope("acme".into(), || burn(5));
                     used.fetch_add(cpu().as_nanos() as u64, Ordering::Relaxed);
                     numbers.lock().expect("no panic").insert(thread_number());
                     while !stop.load(Ordering::Relaxed) {
                         thread::sleep(Duration::from_millis(200));
                     }
                 };
-                for _ in 0..20 {
+                for _ in 0..40 {
                     scope.spawn(live);
-                    thread::sleep(Duration::from_millis(30));
+                    thread::sleep(Duration::from_millis(20));
                 }
             });
         });
-        assert!(samples.threads >= 20, "{} threads", samples.threads);
+        assert!(samples.threads >= 40, "{} threads", samples.threads);
         let used = Duration::from_nanos(used.into_inner());
         let numbers = numbers.into_inner().expect("no panic");
         let seen = weight(samples.samples.iter().filter(|sample| numbers.contains(&sample.thread)));
-        assert!(seen > used.mul_f64(0.7), "the profile says {seen:?}, the clocks {used:?}");
+        assert!(seen > used.mul_f64(0.5), "the profile says {seen:?}, the clocks {used:?}");
     }
 
     fn threads_that_end_while_being_sampled_end_nothing_else() {

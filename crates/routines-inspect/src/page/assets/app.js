@@ -375,7 +375,7 @@ function describe(row, chain, ended) {
 
 // What became of the parents of one that has ended is not asked.
 function link(parent, ended) {
-  if (parent.gone) return el('li', { class: 'gone', 'data-id': parent.id_text }, `${parent.id_text} has ended`);
+  if (parent.gone) return el('li', { class: 'gone', 'data-id': parent.id_text }, `${parent.id_text} ${parent.id_text.startsWith('foreign') ? 'was not started as a routine' : 'has ended'}`);
   return el('li', { 'data-id': parent.id_text },
     el('button', { type: 'button', onclick: () => change({ id: parent.id_text }) }, parent.id_text), ' ',
     parent.name ?? parent.kind, ' ', ended ? null : chip(parent.state), parent.spawned_at && el('span', { class: 'at' }, parent.spawned_at),
