@@ -24,20 +24,26 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Client {
     agent: Agent,
     address: Address,
+    patience: Duration,
 }
 
 impl Client {
-    /// Connects when it is first asked.
+    /// Connects when it is first asked, and waits for a whole answer for 5 seconds.
     pub fn new(address: Address) -> Client {
+        Client::with_patience(address, PATIENCE)
+    }
+
+    /// The same, waiting for so long.
+    pub fn with_patience(address: Address, patience: Duration) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Neither a redirect nor a proxy from the environment may lead elsewhere.
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(patience))
             .user_agent(concat!("routines/", env!("CARGO_PKG_VERSION")))
             .build();
-        Client { agent: config.into(), address }
+        Client { agent: config.into(), address, patience }
     }
 
     /// Asks for a page, of any form of routine that its JSON can be read as.
@@ -60,7 +66,7 @@ impl Client {
     fn unreachable(&self, error: &ureq::Error) -> Fault {
         let (what, remedy) = match error {
             ureq::Error::Timeout(_) => {
-                ("no answer within 5 s".to_owned(), "is the process stopped, or its runtime blocked?")
+                (format!("no answer within {:?}", self.patience), "is the process stopped, or its runtime blocked?")
             }
             ureq::Error::BodyExceedsLimit(_) => {
                 ("the answer is larger than 16 MiB".to_owned(), "show fewer values, or filter")

@@ -8,14 +8,16 @@
 //!
 //! - Linux on x86-64 and aarch64 (the latter compiled, not tried out); elsewhere [`ProfileError::Unsupported`].
 //! - Calls are followed along frame pointers: build with `-C force-frame-pointers=yes`. Where code keeps none, its callers are
-//!   missing, never invented: a stack ends before the first address that is no code.
+//!   missing. A stack ends before the first address that is no code; one left over on the stack from earlier calls can pass for a caller.
 //! - A thread that lives less than the interval between two looks (20 ms, more with thousands of threads) may be missed. What others
 //!   used before they were found counts for where they are then.
 //! - A thread that blocks SIGPROF is sampled when it next lets it in, for all it used meanwhile.
 //! - Kernels check processor clocks at each tick (100 to 1000 times a second): a higher frequency gives heavier samples, not
 //!   more, and what a thread used between its last tick and its end is not seen.
+//!   Work in pieces of milliseconds that keep step with the ticks is shared out wrongly among its pieces (their sum is right);
+//!   pieces of varying length are not.
 //! - System calls that the kernel never restarts (`epoll_wait`, `nanosleep`, `poll`) can return `EINTR`; std and tokio handle that.
-//!   It is rare: the signal comes while the thread runs.
+//!   It is rare: the signal comes while the thread runs, or once when a new thread is found.
 //! - A thread that never ran a routine has no labels.
 //! - Code in a library that is itself loaded by `dlopen` must not contain this crate: the first touch of its thread-local
 //!   storage may allocate, which a signal handler must not. To profile such code from outside of it is fine.
@@ -39,7 +41,7 @@ pub(crate) mod session;
 /// How to sample.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Samples per second of processor time: 1 to 1000; 99 unless changed, which falls into step with nothing.
+    /// Samples per second of processor time: 1 to 1000; 99 unless changed.
     pub frequency: u32,
 }
 

@@ -119,7 +119,7 @@ impl Family {
                 sleep(pause).await;
             }),
         };
-        if self.number % 2 == 0 {
+        if self.number.is_multiple_of(2) {
             // Outlives its parent else.
             let _ = child.await;
         }

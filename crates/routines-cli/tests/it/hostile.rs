@@ -1,6 +1,10 @@
 //! What comes from a server that is broken or means harm.
 
+use std::time::Duration;
+
 use routines::RoutineInfo;
+use routines_cli::address::Address;
+use routines_cli::client::Client;
 use routines_cli::dump::{Format, Options, dump};
 use routines_cli::query::{Query, Sort};
 use routines_cli::text::{Plain, obeyed};
@@ -102,6 +106,16 @@ fn an_answer_larger_than_the_limit_is_refused() {
     let server = Server::new(|_| (200, vec![b' '; (16 << 20) + 1]));
     let fault = server.client().page::<Row>(&Query::default()).unwrap_err().to_string();
     assert!(fault.contains("16 MiB"), "{fault}");
+}
+
+#[test]
+fn who_never_answers_is_not_waited_for_for_ever() {
+    // Connections are made by the system, and nobody takes them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address: Address = silent.local_addr().unwrap().to_string().parse().unwrap();
+    let client = Client::with_patience(address, Duration::from_millis(50));
+    let fault = client.page::<Row>(&Query::default()).unwrap_err().to_string();
+    assert!(fault.contains("no answer within 50ms") && fault.contains("blocked"), "{fault}");
 }
 
 #[test]

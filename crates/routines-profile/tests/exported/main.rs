@@ -159,12 +159,13 @@ fn a_slot_in_use_is_another_librarys() {
 #[test]
 #[ignore = "check/outside runs it"]
 fn a_process_context_of_another_library_is_left_alone() {
-    // SAFETY: a file and a private mapping of our own, both kept.
-    let theirs = unsafe {
-        let file = libc::memfd_create(c"OTEL_CTX".as_ptr(), 0);
-        assert_eq!(libc::ftruncate(file, 32), 0);
-        libc::mmap(ptr::null_mut(), 32, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE, file, 0)
-    };
+    // SAFETY: a valid C string.
+    let file = unsafe { libc::memfd_create(c"OTEL_CTX".as_ptr(), 0) };
+    // SAFETY: the file made above.
+    assert_eq!(unsafe { libc::ftruncate(file, 32) }, 0);
+    // SAFETY: a new mapping, kept to the end.
+    let theirs =
+        unsafe { libc::mmap(ptr::null_mut(), 32, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE, file, 0) };
     assert_ne!(theirs, libc::MAP_FAILED);
     // SAFETY: within the mapping.
     unsafe { theirs.cast::<[u8; 8]>().write(*b"OTEL_CTX") };

@@ -67,7 +67,7 @@ alone! {
         assert!(weight(whole) > weight(in_leaf()).mul_f64(0.8));
     }
 
-    fn code_that_keeps_no_frame_pointers_has_no_invented_callers() {
+    fn code_that_keeps_no_frame_pointers_has_nothing_but_code_for_callers() {
         let Some(object) = compiled("-fomit-frame-pointer") else { return };
         let (mut at, mut used) = (0, Duration::ZERO);
         let samples = sampled(500, 400, |stop| {

@@ -33,13 +33,13 @@ alone! {
     }
 
     fn a_fork_of_a_sampled_process_makes_a_profile_of_its_own() {
-        sampled(500, 400, |_| {
+        sampled(500, 1000, |_| {
             burn(30);
             let status = raw::fork(|| {
-                let samples = sampled(500, 200, |stop| TENANT.sync_scope("fork".into(), || burn_until(stop)));
-                i32::from(weight(of_tenant(&samples, Some("fork"))) > Duration::from_millis(20))
+                let samples = sampled(500, 500, |stop| TENANT.sync_scope("fork".into(), || burn_until(stop)));
+                weight(of_tenant(&samples, Some("fork"))).as_millis().min(100) as i32
             });
-            assert_eq!(status, 1);
+            assert!((1..=100).contains(&status), "{status}");
         });
     }
 
