@@ -74,7 +74,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         "highest",
     ]);
     for number in 1..6 {
-        table.column_mut(number).map(|column| column.set_cell_alignment(CellAlignment::Right));
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     for watch in Watch::value_variants() {
         if options.only.is_empty() || options.only.contains(watch) {

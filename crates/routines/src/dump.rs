@@ -219,6 +219,9 @@ impl fmt::Display for Tree<'_> {
     }
 }
 
+/// Lines of a tree are not indented further than this: what is deeper is seen to be, and the text does not grow with the square.
+const DEEPEST: usize = 200;
+
 fn write_subtrees(
     f: &mut fmt::Formatter<'_>,
     children: &mut HashMap<Option<RoutineId>, Vec<&RoutineInfo>>,
@@ -227,7 +230,7 @@ fn write_subtrees(
     let mut stack: Vec<(usize, &RoutineInfo)> = Vec::new();
     push_children(&mut stack, children, root, 0);
     while let Some((depth, info)) = stack.pop() {
-        write!(f, "{:indent$}", "", indent = depth * 2)?;
+        write!(f, "{:indent$}", "", indent = depth.min(DEEPEST) * 2)?;
         write_head(f, info)?;
         write!(f, " {}", info.kind)?;
         if let Some(name) = &info.name {

@@ -1,6 +1,6 @@
 //! Owns the tests of what publishing refuses in a program like this one, whose symbols are not exported.
 
-use routines_profile::publish::{self, PublishError, Publisher};
+use routines_profile::publish::{PublishError, Publisher};
 
 #[test]
 fn with_no_format_left_there_is_nothing_to_publish() {
@@ -11,14 +11,14 @@ fn with_no_format_left_there_is_nothing_to_publish() {
 #[cfg(not(any(feature = "otel-thread-ctx", feature = "custom-labels")))]
 #[test]
 fn without_a_feature_the_error_names_both() {
-    let text = publish::install().unwrap_err().to_string();
+    let text = routines_profile::publish::install().unwrap_err().to_string();
     assert!(text.contains("otel-thread-ctx") && text.contains("custom-labels"), "{text}");
 }
 
 #[cfg(all(target_os = "linux", feature = "otel-thread-ctx", feature = "custom-labels"))]
 #[test]
 fn a_program_that_does_not_export_the_symbols_is_told_the_exact_remedy_and_publishes_nothing() {
-    let error = publish::install().unwrap_err();
+    let error = routines_profile::publish::install().unwrap_err();
     let PublishError::NotExported { symbols, .. } = &error else { panic!("{error}") };
     assert_eq!(symbols, &["otel_thread_ctx_v1", "custom_labels_current_set", "custom_labels_abi_version"]);
     let text = error.to_string();
