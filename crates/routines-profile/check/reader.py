@@ -455,9 +455,6 @@ def main():
         start = time.monotonic()
         try:
             examine(process, judge, options.stops, options.steps)
-        except PermissionError as error:
-            print(f"tracing is forbidden here: {error}", file=sys.stderr)
-            return 77
         except Wrong as wrong:
             print(f"WRONG after {dict(judge.counts)}: {wrong}", file=sys.stderr)
             return 1
@@ -481,4 +478,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except PermissionError as error:
+        print(f"tracing is forbidden here: {error}", file=sys.stderr)
+        sys.exit(77)
