@@ -36,14 +36,14 @@
 //! All that is `unsafe` is in `sys`, one file a concern, each block under a named invariant.
 
 pub mod heap;
-pub mod publish;
+mod install;
 mod pprof;
 mod profile;
+pub mod publish;
 pub mod record;
 pub mod sampler;
 #[cfg(feature = "axum")]
 mod service;
-mod install;
 mod sys;
 
 pub use install::{InstallError, install};

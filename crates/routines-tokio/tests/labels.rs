@@ -67,7 +67,8 @@ fn hooked_tasks_show_theirs_too() {
     let mut builder = installed();
     let runtime = routines_tokio::Flow::new().install(&mut builder).build().unwrap();
     run(&runtime, async {
-        let children: Vec<_> = (0..8).map(|tenant| TENANT.sync_scope(tenant, || tokio::spawn(keeps_showing(tenant)))).collect();
+        let children: Vec<_> =
+            (0..8).map(|tenant| TENANT.sync_scope(tenant, || tokio::spawn(keeps_showing(tenant)))).collect();
         for child in children {
             child.await.unwrap();
         }

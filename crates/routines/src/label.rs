@@ -37,9 +37,10 @@ use std::sync::{Arc, OnceLock};
 
 use triomphe::ThinArc;
 
-use crate::key::Registered;
+use crate::key::{Meta, Registered};
 use crate::shown::Shown;
 use crate::table::{Table, each_label};
+use crate::value::Value;
 
 /// What a profiler installs with [`install`], once per process.
 ///
@@ -116,7 +117,7 @@ impl Record {
         let reader = READER.get()?;
         let labels = Labels { table: special?, keys: special?.is_dated().then(Registered::lock) };
         let mut any = false;
-        labels.for_each(|_, _| any = true);
+        labels.each(&mut |_, _| any = true);
         any.then(|| (reader.record)(&labels))
     }
 }
@@ -131,10 +132,17 @@ pub struct Labels<'a> {
 impl Labels<'_> {
     /// Visits each label with its key's name. Two keys of one name are both visited.
     pub fn for_each(&self, mut visit: impl FnMut(&'static str, Shown<'_>)) {
-        each_label(self.table, &mut |token, meta, value| {
-            let current = self.keys.as_ref().is_none_or(|keys| keys.is_current(token));
-            if let (true, Some(name)) = (current, meta.name) {
+        self.each(&mut |meta, value| {
+            if let Some(name) = meta.name {
                 (meta.show)(value, &mut |shown| visit(name, shown));
+            }
+        });
+    }
+
+    fn each(&self, visit: &mut dyn FnMut(&'static Meta, &Value)) {
+        each_label(self.table, &mut |token, meta, value| {
+            if meta.name.is_some() && self.keys.as_ref().is_none_or(|keys| keys.is_current(token)) {
+                visit(meta, value);
             }
         });
     }

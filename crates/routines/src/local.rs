@@ -502,15 +502,11 @@ fn show_redacted(_: &Value, show: &mut dyn FnMut(Shown<'_>)) {
 }
 
 fn show_debug<T: fmt::Debug + Send + Sync + 'static>(value: &Value, show: &mut dyn FnMut(Shown<'_>)) {
-    if let Some(value) = value.clone().into_taken::<T>() {
-        show(shown::typed::<T>(&value).unwrap_or(Shown::Debug(&*value)));
-    }
+    value.lend(|value: &T| show(shown::typed(value).unwrap_or(Shown::Debug(value))));
 }
 
 fn show_display<T: fmt::Display + Send + Sync + 'static>(value: &Value, show: &mut dyn FnMut(Shown<'_>)) {
-    if let Some(value) = value.clone().into_taken::<T>() {
-        show(shown::typed::<T>(&value).unwrap_or(Shown::Display(&*value)));
-    }
+    value.lend(|value: &T| show(shown::typed(value).unwrap_or(Shown::Display(value))));
 }
 
 impl<T: Send + Sync + 'static> Drop for Local<T> {

@@ -623,13 +623,8 @@ impl Slot {
                 // Never the last reference: the context holds one.
                 drop(shown.take_if(same));
                 let kept = shown.take();
-                let labelled = key.meta.traits.labelled;
-                let exchanged = match table::bound(key, value) {
-                    new if labelled => Err(new),
-                    new => table::exchange_special(half, key.token, new),
-                };
-                let displaced = match exchanged {
-                    Ok((meta, old)) => Displaced::of(meta.map(|_| old)),
+                let displaced = match table::exchange_special(half, key.token, table::bound(key, value)) {
+                    Ok((meta, old)) => Displaced::of(meta.map(|_| old)).and_labels(table::relabel(half, key)),
                     Err((meta, value)) => table::write_special(half, key, meta.map(|_| value)),
                 };
                 *shown = half.as_ref().and_then(Table::special).cloned();

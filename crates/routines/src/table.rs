@@ -53,11 +53,21 @@ struct Head {
 }
 
 impl Head {
+    /// [`relabel`](Self::relabel)s if the key that was written is a label.
+    fn relabel_for(&mut self, key: Key) -> Option<Record> {
+        if key.meta.traits.labelled { self.relabel() } else { None }
+    }
+
     /// Has profilers read the special values as they are now; returns what they read before.
     fn relabel(&mut self) -> Option<Record> {
         let labels = Record::of(self.special.as_ref());
         std::mem::replace(&mut self.labels, labels)
     }
+}
+
+/// As [`Head::relabel_for`], where the key's value was exchanged in place.
+pub(crate) fn relabel(place: &mut Option<Table>, key: Key) -> Option<Record> {
+    place.as_mut()?.in_place(|unique| unique.header_mut().relabel_for(key))?
 }
 
 /// Visits the labels in a special table, stale ones included.
@@ -116,7 +126,8 @@ impl Displaced {
 }
 
 impl Displaced {
-    fn and_labels(mut self, labels: Option<Record>) -> Self {
+    /// Takes along the labels that are no longer current: profilers may read them until they have been shown the new ones.
+    pub(crate) fn and_labels(mut self, labels: Option<Record>) -> Self {
         self.labels = labels;
         self
     }
@@ -522,10 +533,7 @@ pub(crate) fn write_special(place: &mut Option<Table>, key: Key, value: Option<V
             let head = unique.header_mut();
             head.derives |= key.meta.derive.is_some();
             let displaced = write(&mut head.special, key, value);
-            match key.meta.traits.labelled {
-                true => displaced.and_labels(head.relabel()),
-                false => displaced,
-            }
+            displaced.and_labels(head.relabel_for(key))
         })
     });
     displaced.unwrap_or_default().and_table(replaced)

@@ -63,6 +63,14 @@ impl Value {
         None
     }
 
+    /// Lends the value to `f`, if it is a `T`.
+    pub(crate) fn lend<T: Send + Sync + 'static>(&self, f: impl FnOnce(&T)) {
+        match self {
+            Value::Bits(bits) => decode(*bits).as_ref().map_or((), f),
+            Value::Shared(shared) => shared.downcast_ref().map_or((), f),
+        }
+    }
+
     /// The value as a handle of its own type, or `None` if it is not a `T`.
     #[inline]
     pub(crate) fn into_taken<T: Send + Sync + 'static>(self) -> Option<Taken<T>> {

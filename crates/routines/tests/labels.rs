@@ -93,7 +93,8 @@ fn branches_of_one_routine_show_their_own_labels_at_each_poll() {
             for _ in 0..3 {
                 assert_eq!(shown(), format!("route={name}"));
                 let mut first = true;
-                std::future::poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
+                std::future::poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) })
+                    .await;
             }
         })
     };
@@ -137,7 +138,8 @@ fn a_child_thread_shows_what_it_inherits_and_nothing_once_it_is_detached() {
 fn a_panic_leaves_the_outer_labels() {
     shown();
     ROUTE.sync_scope("/outer", || {
-        let caught = std::panic::catch_unwind(|| ROUTE.sync_scope("/inner", || std::panic::resume_unwind(Box::new(()))));
+        let caught =
+            std::panic::catch_unwind(|| ROUTE.sync_scope("/inner", || std::panic::resume_unwind(Box::new(()))));
         assert!(caught.is_err());
         assert_eq!(shown(), "route=/outer");
     });

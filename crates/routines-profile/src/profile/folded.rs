@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use inferno::flamegraph::{self, Options};
+use inferno::flamegraph::{self, Direction, Options};
 
 use super::{Kind, Profile, Sample};
 
@@ -24,9 +24,11 @@ pub(crate) fn svg(profile: &Profile) -> String {
     let folded = folded(profile);
     let mut options = Options::default();
     options.deterministic = true;
+    // Values are the outermost frames: whoever opens it sees them first.
+    options.direction = Direction::Inverted;
     match profile.kind {
         Kind::Cpu => {
-            options.title = format!("CPU time, {:?} at {} Hz", profile.duration, profile.frequency);
+            options.title = format!("CPU time of {:.1} s at {} Hz", profile.duration.as_secs_f64(), profile.frequency);
             options.count_name = "ms".to_owned();
             options.factor = 1000.0 / f64::from(profile.frequency.max(1));
         }

@@ -296,7 +296,8 @@ fn a_tree_with_a_circle_in_it_ends() {
 fn a_tree_deeper_than_any_line_is_written_all_the_same() {
     let mut text = "routine 1 [running]:\n\tthread, age 1s, 1 polls\n".to_owned();
     for id in 2..40_000 {
-        text += &format!("\nroutine {id} [running]:\n\tthread, age 1s, 1 polls\ncreated by a.rs:1 in routine {}\n", id - 1);
+        text +=
+            &format!("\nroutine {id} [running]:\n\tthread, age 1s, 1 polls\ncreated by a.rs:1 in routine {}\n", id - 1);
     }
     let tree = Dump::parse(&text).expect("a dump can be read").tree().to_string();
     assert_eq!(tree.lines().count(), 39_999);
