@@ -3,6 +3,7 @@
 use std::env;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub(crate) static TENANT: Local<String> = Local::new().named("tenant").labelled(
 
 /// Longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+static TURN: Mutex<()> = Mutex::new(());
 const CHILD: &str = "ROUTINES_SAMPLER_TEST";
 
 /// A test with a process of its own: a profile is the process's, and what kills it must not kill the other tests.
@@ -35,6 +37,8 @@ pub(crate) fn alone(path: &str, body: fn()) {
         return body();
     }
     let (_, test) = path.split_once("::").expect("a module within this crate");
+    // One after the other: what one burns, another would be timed beside.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let program = env::current_exe().expect("the path of this program");
     let mut child = Command::new(program)
         .args([test, "--exact", "--nocapture", "--test-threads=1"])

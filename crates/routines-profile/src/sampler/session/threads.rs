@@ -12,8 +12,10 @@ use crate::sys::signal::{Timer, Token};
 
 /// Between two looks at the list of threads, at least.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// A look costs at most one in so many moments of one processor, however many threads there are.
+/// A look costs at most one in so many moments of one processor, as long as that is no longer than [`LONGEST`].
 const SHARE: u32 = 20;
+/// A look that had to wait for a processor is no reason not to look again.
+const LONGEST: Duration = Duration::from_millis(200);
 
 pub(super) struct Threads {
     token: Token,
@@ -57,7 +59,7 @@ impl Threads {
             return Err(ProfileError::System { call: "timer_create", source });
         }
         self.looked = Some(now);
-        self.due = now + INTERVAL.max(now.elapsed() * SHARE);
+        self.due = now + (now.elapsed() * SHARE).clamp(INTERVAL, LONGEST);
         Ok(())
     }
 
