@@ -7,6 +7,9 @@
 //! A task that was announced by runtime hooks, and not wrapped, is switched to by [`Seat::show_labels`]: the hooks of
 //! `routines-tokio` call it where a reader was installed before the runtime was built.
 //!
+//! A task that nobody told of, polled by a `block_on` within a scope, runs under that scope's labels: it reads nothing of it (R8), but a
+//! signal handler cannot ask whose task it interrupted.
+//!
 //! [`Seat::show_labels`]: crate::runtime::Seat::show_labels
 //!
 //! ```
