@@ -19,7 +19,7 @@ use crate::guard::Loopback;
 use crate::page::{self, Collected, Query};
 use watcher::Watcher;
 
-/// Who may see the page.
+/// Who may see the page, and profiles.
 ///
 /// ```
 /// let own_machine_only = routines_inspect::Options::default();
@@ -35,10 +35,15 @@ pub struct Options {
 impl Options {
     /// Lets everybody in who can reach the port: for networks and proxies that keep others out.
     ///
-    /// The page shows every named value that is not redacted.
+    /// The page shows every named value that is not redacted, profiles those of labelled keys.
     pub fn allow_any_peer(mut self) -> Self {
         self.any_peer = true;
         self
+    }
+
+    /// Puts [`Loopback`] in front of routes, unless everybody is let in.
+    pub fn guard(&self, routes: Router) -> Router {
+        if self.any_peer { routes } else { routes.route_layer(Loopback) }
     }
 }
 
@@ -76,8 +81,7 @@ pub fn router(options: Options) -> Router {
         .route("/debug/routines/text", get(text))
         .route("/debug/routines/tree", get(tree))
         .with_state(Watcher::default());
-    let router = if options.any_peer { router } else { router.route_layer(Loopback) };
-    router.route_layer(map_response(harden))
+    options.guard(router).route_layer(map_response(harden))
 }
 
 /// Serves the page on a port of its own, until the future is dropped.

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use routines_inspect::guard::Loopback;
+pub use routines_inspect::Options;
 use routines_inspect::page;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -21,29 +21,6 @@ use crate::heap;
 use crate::profile::symbols::Symbols;
 use crate::profile::{Profile, ProfileBuilder, routine_profile_of};
 use crate::sampler::ProfileError;
-
-/// Who may take profiles.
-///
-/// ```
-/// let own_machine_only = routines_profile::Options::default();
-/// let whole_network = routines_profile::Options::default().allow_any_peer();
-/// # let _ = (own_machine_only, whole_network);
-/// ```
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct Options {
-    any_peer: bool,
-}
-
-impl Options {
-    /// Lets everybody in who can reach the port: for networks and proxies that keep others out.
-    ///
-    /// Profiles show the values of labelled keys, those of live routines all named values that are not redacted.
-    pub fn allow_any_peer(mut self) -> Self {
-        self.any_peer = true;
-        self
-    }
-}
 
 /// The routes of profiles, to be merged into a service.
 ///
@@ -59,7 +36,7 @@ impl Options {
 ///
 /// With `format=frames` labels are frames, with `folded` and `svg` the answer is folded stacks or a flame graph.
 ///
-/// Only peers on this machine are let in ([`Loopback`]), unless told otherwise. Whatever is asked for is made on a thread of
+/// Only peers on this machine are let in ([`Loopback`](routines_inspect::guard::Loopback)), unless told otherwise. Whatever is asked for is made on a thread of
 /// its own, one at a time; a CPU profile while another one runs is refused with status 409. One whose reader has gone is
 /// made to its end.
 ///
@@ -82,8 +59,7 @@ pub fn router(options: Options) -> Router {
         .route("/debug/pprof/cmdline", get(cmdline))
         .route("/debug/pprof/symbol", get(async || "num_symbols: 1\n").post(symbol))
         .with_state(Turn(Arc::new(Semaphore::new(1))));
-    let router = if options.any_peer { router } else { router.route_layer(Loopback) };
-    router.route_layer(map_response(harden))
+    options.guard(router).route_layer(map_response(harden))
 }
 
 const INDEX: &str = "<!doctype html><html lang=en><meta charset=utf-8><meta name=color-scheme content='light dark'>\
