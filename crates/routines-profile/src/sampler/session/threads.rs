@@ -13,7 +13,7 @@ use crate::sys::signal::{Timer, Token};
 /// Between two looks at the list of threads, at least.
 const INTERVAL: Duration = Duration::from_millis(20);
 /// A look costs at most one in so many moments of one processor, as long as that is no longer than [`LONGEST`].
-const SHARE: u32 = 20;
+const SHARE: u32 = 100;
 /// A look that had to wait for a processor is no reason not to look again.
 const LONGEST: Duration = Duration::from_millis(200);
 
