@@ -202,16 +202,17 @@ fn tell(hooks: &[Hook], task: &Task) {
 
 fn enter(meta: &TaskMeta<'_>) {
     let task = task_number(meta.id());
-    if label::is_installed() {
-        let seat = find(task);
+    let labelled = label::is_installed();
+    let taken = shard(task).tasks.get_mut(&task).map(|hooked| {
+        let companions = std::mem::replace(&mut hooked.companions, Captured::none());
+        (hooked.seat.id(), labelled.then(|| hooked.seat.clone()), companions)
+    });
+    let (entered, seat) = taken.map_or((None, None), |(routine, seat, companions)| (Some((routine, companions)), seat));
+    if labelled {
         seat.as_ref().map_or_else(Seat::hide_labels, Seat::show_labels);
         LABELLED.with_borrow_mut(|polled| polled.push(seat));
     }
-    let taken = shard(task)
-        .tasks
-        .get_mut(&task)
-        .map(|hooked| (hooked.seat.id(), std::mem::replace(&mut hooked.companions, Captured::none())));
-    if let Some((routine, mut companions)) = taken.filter(|(_, taken)| !taken.is_none()) {
+    if let Some((routine, mut companions)) = entered.filter(|(_, companions)| !companions.is_none()) {
         companions.enter_for(routine);
         ENTERED.with_borrow_mut(|entered| entered.push((task, companions)));
     }
