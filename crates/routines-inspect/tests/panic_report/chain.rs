@@ -1,12 +1,10 @@
 //! Whose panic it was: the routine, its values, and what started it.
 
-use std::sync::mpsc::channel;
-
 use routines::{Kind, State, thread};
 use routines_inspect::panic;
 use routines_inspect::panic::Report;
 
-use crate::support::{REQUEST_ID, TENANT, boom, run, stderr_of, told};
+use crate::support::{REQUEST_ID, TENANT, boom, boom_below_an_ended_parent, run, stderr_of, told};
 
 #[test]
 fn it_follows_the_usual_message_with_name_values_and_line() {
@@ -54,16 +52,7 @@ fn a_task_is_told_with_all_above_it_and_their_values() {
 fn a_parent_that_has_ended_is_its_id() {
     let stderr = stderr_of("chain::a_parent_that_has_ended_is_its_id", || {
         panic::install();
-        let (go, wait) = channel::<()>();
-        let parent = thread::spawn(move || {
-            thread::spawn(move || {
-                let _ = wait.recv();
-                boom();
-            })
-        });
-        let child = parent.join().unwrap();
-        drop(go);
-        child.join().unwrap();
+        boom_below_an_ended_parent();
     });
     let told = told(&stderr);
     assert_eq!(told.len(), 1, "{stderr}");

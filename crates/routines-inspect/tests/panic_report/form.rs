@@ -6,7 +6,7 @@ use routines::{Local, thread};
 use routines_inspect::panic;
 use routines_inspect::panic::Report;
 
-use crate::support::{REQUEST_ID, boom, json, stderr_of};
+use crate::support::{REQUEST_ID, boom, boom_below_an_ended_parent, json, stderr_of};
 
 #[test]
 fn the_hook_that_was_there_is_called_first_and_the_report_once() {
@@ -41,16 +41,7 @@ fn json_is_one_line_with_the_message_the_routine_and_its_parents() {
 fn json_of_a_parent_that_has_ended_is_its_id_and_state() {
     let stderr = stderr_of("form::json_of_a_parent_that_has_ended_is_its_id_and_state", || {
         Report::builder().json().install();
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let parent = thread::spawn(move || {
-            thread::spawn(move || {
-                let _ = wait.recv();
-                boom();
-            })
-        });
-        let child = parent.join().unwrap();
-        drop(go);
-        child.join().unwrap();
+        boom_below_an_ended_parent();
     });
     let line = json(&stderr);
     assert_eq!(line["parents"], serde_json::json!([{ "id": line["routine"]["parent"], "state": "done" }]));

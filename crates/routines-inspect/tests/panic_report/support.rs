@@ -1,9 +1,10 @@
 //! Runs a test's scenario in a process of its own.
 
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use routines::{Local, RoutineInfo};
+use routines::{Local, RoutineInfo, thread};
 
 pub(crate) static REQUEST_ID: Local<String> = Local::new().named("request_id");
 pub(crate) static TENANT: Local<u32> = Local::new().named("tenant");
@@ -39,6 +40,20 @@ pub(crate) fn run(test: &str, scenario: fn()) -> Output {
 /// Panics with "boom" and goes on.
 pub(crate) fn boom() {
     drop(std::panic::catch_unwind(|| panic!("boom")));
+}
+
+/// Panics in a routine whose parent has ended.
+pub(crate) fn boom_below_an_ended_parent() {
+    let (go, wait) = channel::<()>();
+    let parent = thread::spawn(move || {
+        thread::spawn(move || {
+            let _ = wait.recv();
+            boom();
+        })
+    });
+    let child = parent.join().unwrap();
+    drop(go);
+    child.join().unwrap();
 }
 
 /// The routines a text report tells of.
