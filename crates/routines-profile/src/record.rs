@@ -53,7 +53,6 @@ pub(crate) fn install() -> bool {
 /// Has records built from now on name the account that `of` tells from their attributes; `false` if that was said before.
 ///
 /// `of` runs while a context is being changed: it must not use locals, nor panic.
-#[cfg_attr(not(test), allow(dead_code, reason = "for the heap profiler"))]
 pub(crate) fn charge(of: fn(&[u8]) -> u32) -> bool {
     ACCOUNTS.set(of).is_ok()
 }

@@ -33,8 +33,9 @@ impl Timing {
     }
 
     /// Whether anybody does.
+    #[inline]
     pub fn is_on() -> bool {
-        is_on()
+        WATCHERS.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -42,11 +43,6 @@ impl Drop for Timing {
     fn drop(&mut self) {
         WATCHERS.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-#[inline]
-fn is_on() -> bool {
-    WATCHERS.load(Ordering::Relaxed) != 0
 }
 
 fn now() -> u64 {
@@ -68,7 +64,7 @@ impl Busy {
 
     #[inline]
     pub(crate) fn begin(&self) {
-        if is_on() {
+        if Timing::is_on() {
             self.add(now().wrapping_neg(), 1);
         }
     }
