@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use routines::Shown;
+
 /// Text that is safe to show: of bounded length, and with nothing in it that moves a cursor or turns the direction of writing.
 ///
 /// ```
@@ -44,10 +46,8 @@ impl fmt::Display for Plain {
 
 /// Whether a terminal acts on a character, or shows nothing for it: controls, separators of lines, marks of direction, no width.
 pub fn obeyed(c: char) -> bool {
-    let direction =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    c.is_control() || direction || unseen || matches!(c, '\u{2028}' | '\u{2029}')
+    Shown::is_unsafe(c) || unseen
 }
 
 /// A time in at most five characters, in its largest unit: `56ms`, `12s`, `3h`.

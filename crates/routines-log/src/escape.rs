@@ -2,14 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// Whether `c` could break a line, drive a terminal, or show the rest of the line in another order.
-///
-/// All of them are below U+10000, so that four hexadecimal digits name each.
-pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}')
-        || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
+use routines::Shown;
 
 /// Writes everything through, unsafe characters as the escapes that JSON has for them.
 pub(crate) struct OneLine<W>(pub(crate) W);
@@ -19,7 +12,7 @@ impl<W: Write> Write for OneLine<W> {
         if is_printable_ascii(text) {
             return self.0.write_str(text);
         }
-        while let Some((at, c)) = text.char_indices().find(|(_, c)| is_unsafe(*c)) {
+        while let Some((at, c)) = text.char_indices().find(|(_, c)| Shown::is_unsafe(*c)) {
             self.0.write_str(&text[..at])?;
             write_escape(&mut self.0, c)?;
             text = &text[at + c.len_utf8()..];
@@ -48,12 +41,12 @@ mod tests {
 
     #[test]
     fn every_unsafe_character_has_four_digits() {
-        assert!((0x10000..=0x10FFFF).filter_map(char::from_u32).all(|c| !is_unsafe(c)));
+        assert!((0x10000..=0x10FFFF).filter_map(char::from_u32).all(|c| !Shown::is_unsafe(c)));
     }
 
     #[test]
     fn ordinary_text_in_any_script_is_left_alone() {
         let text = "naïve \"Ωμέγα\" 東京 e\u{301} 👩\u{200D}🚀 \\ =";
-        assert!(!text.contains(is_unsafe));
+        assert!(!text.contains(Shown::is_unsafe));
     }
 }

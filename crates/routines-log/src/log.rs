@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use ::log::kv::{Error, Key, Source, Value as KvValue, VisitSource};
 use ::log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
+use routines::Shown;
 
-use crate::escape::{OneLine, is_unsafe};
+use crate::escape::OneLine;
 use crate::pairs::{Copying, Pairs, Value};
 
 /// Hands each record on with the named values of the current routine among its key-values.
@@ -162,7 +163,7 @@ fn handed_on(value: Value<'_>) -> KvValue<'_> {
 }
 
 fn one_line(name: &'static str) -> Cow<'static, str> {
-    if !name.contains(is_unsafe) {
+    if !name.contains(Shown::is_unsafe) {
         return Cow::Borrowed(name);
     }
     let mut escaped = String::new();

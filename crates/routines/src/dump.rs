@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::id::RoutineId;
 use crate::registry::Kind;
 use crate::routine::{self, NamedValue, RoutineInfo, State};
+use crate::shown::Shown;
 
 /// Describes every live routine.
 ///
@@ -145,13 +146,13 @@ fn write_head(f: &mut fmt::Formatter<'_>, info: &RoutineInfo) -> fmt::Result {
 
 /// Text as it is where nothing in it can be taken for the dump's own punctuation, and quoted elsewhere.
 fn word(text: &str) -> Cow<'_, str> {
-    let odd = |c: char| is_unsafe(c) || matches!(c, '"' | ':' | ',' | '{' | '}');
+    let odd = |c: char| Shown::is_unsafe(c) || matches!(c, '"' | ':' | ',' | '{' | '}');
     if text.is_empty() || text.contains(odd) { Cow::Owned(quoted(text)) } else { Cow::Borrowed(text) }
 }
 
 /// A spawn line, quoted where it could not be told from what follows it.
 fn place(text: &str) -> Cow<'_, str> {
-    let odd = text.is_empty() || text.contains(IN_ROUTINE) || text.contains(|c: char| is_unsafe(c) || c == '"');
+    let odd = text.is_empty() || text.contains(IN_ROUTINE) || text.contains(|c: char| Shown::is_unsafe(c) || c == '"');
     if odd { Cow::Owned(quoted(text)) } else { Cow::Borrowed(text) }
 }
 
@@ -167,17 +168,16 @@ fn scalar(value: &NamedValue) -> String {
     }
 }
 
-/// Controls, line separators and the marks that turn the direction of writing: what could make a line look like another.
-fn is_unsafe(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-fn quoted(text: &str) -> String {
+/// Text in quotation marks as dumps write it: JSON's, with [unsafe characters](Shown::is_unsafe) escaped as well.
+///
+/// ```
+/// assert_eq!(routines::quoted("a\"b\u{202e}"), r#""a\"b\u202e""#);
+/// ```
+pub fn quoted(text: &str) -> String {
     let mut out = String::new();
     for c in serde_json::Value::from(text).to_string().chars() {
         // JSON leaves these alone, terminals and log shippers do not.
-        match is_unsafe(c) {
+        match Shown::is_unsafe(c) {
             true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             false => out.push(c),
         }

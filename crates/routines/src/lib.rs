@@ -95,7 +95,7 @@ pub use carried::SinkExt;
 #[cfg(feature = "stream")]
 pub use carried::StreamExt;
 #[cfg(feature = "dump")]
-pub use dump::{Dump, ParseDumpError, dump};
+pub use dump::{Dump, ParseDumpError, dump, quoted};
 pub use error::{SetError, TrySetError};
 pub use id::{ParseIdError, RoutineId};
 pub use job::{Bound, bind, bind_fn, bind_mut};

@@ -26,6 +26,23 @@ pub enum Shown<'a> {
     Display(&'a dyn fmt::Display),
 }
 
+impl Shown<'_> {
+    /// Whether a character has to be escaped before it reaches a text line: controls, separators of lines, and the marks that
+    /// turn the direction of writing. With one of those a line could look like another, or drive a terminal.
+    ///
+    /// All of them are below U+10000, so that four hexadecimal digits name each.
+    ///
+    /// ```
+    /// assert!("a\nb\u{202e}".contains(routines::Shown::is_unsafe));
+    /// assert!(!"zażółć".contains(routines::Shown::is_unsafe));
+    /// ```
+    pub fn is_unsafe(c: char) -> bool {
+        let turns =
+            matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+    }
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

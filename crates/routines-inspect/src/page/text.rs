@@ -3,28 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Text in quotation marks, with everything escaped that could make a line look like another.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    for c in serde_json::Value::from(text).to_string().chars() {
-        match is_unsafe(c) {
-            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => out.push(c),
-        }
-    }
-    out
-}
+use routines::Shown;
+pub(super) use routines::quoted;
 
 /// A spawn line, quoted where it could not be told from what follows it.
 pub(super) fn place(at: &str) -> Cow<'_, str> {
-    let odd = at.is_empty() || at.contains(" [") || at.contains(|c: char| is_unsafe(c) || c == '"');
+    let odd = at.is_empty() || at.contains(" [") || at.contains(|c: char| Shown::is_unsafe(c) || c == '"');
     if odd { Cow::Owned(quoted(at)) } else { Cow::Borrowed(at) }
-}
-
-/// Controls, line separators and the marks that turn the direction of writing.
-fn is_unsafe(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// A duration in its largest whole unit.

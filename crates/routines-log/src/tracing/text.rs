@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use routines::Shown;
 use tracing_subscriber::fmt::format::Writer;
 
 use super::json;
-use crate::escape::is_unsafe;
 use crate::pairs::{Pairs, Value};
 
 /// Writes `name=value ` for each pair, or `nest{name=value name=value} `.
@@ -38,6 +38,6 @@ fn write_value(out: &mut Writer<'_>, value: Value<'_>) -> fmt::Result {
 
 /// Bare if it is one plain word, quoted otherwise: so a reader can always tell where it ends.
 fn word(out: &mut Writer<'_>, text: &str) -> fmt::Result {
-    let needs_quotes = |c: char| c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\\' | '=' | '{' | '}');
+    let needs_quotes = |c: char| c.is_whitespace() || Shown::is_unsafe(c) || matches!(c, '"' | '\\' | '=' | '{' | '}');
     if text.is_empty() || text.contains(needs_quotes) { json::write(out, text) } else { out.write_str(text) }
 }
