@@ -1,11 +1,13 @@
 //! Code that is loaded while the process is being sampled, and taken away again.
 
 use std::ffi::CStr;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{env, fs};
+
+use tempfile::TempDir;
 
 use crate::raw::Loaded;
 use crate::support::*;
@@ -27,11 +29,10 @@ const DEEP: &CStr = c"deep";
 /// More than both functions have together.
 const SIZE: usize = 4096;
 
-/// Compiles the source; `None`, said loudly: there is no C compiler.
-fn compiled(flag: &str) -> Option<PathBuf> {
-    let folder = env::temp_dir().join(format!("routines-sampler-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a temporary folder");
-    let (source, object) = (folder.join("code.c"), folder.join("code.so"));
+/// Compiles the source to a file of the folder, which is gone when it drops; `None`, said loudly: there is no C compiler.
+fn compiled(flag: &str) -> Option<(TempDir, PathBuf)> {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (source, object) = (folder.path().join("code.c"), folder.path().join("code.so"));
     fs::write(&source, SOURCE).expect("a source file");
     let compiler = Command::new("cc")
         .args(["-O1", "-fno-optimize-sibling-calls", "-shared", "-fPIC", flag, "-o"])
@@ -45,12 +46,12 @@ fn compiled(flag: &str) -> Option<PathBuf> {
             return None;
         }
     }
-    Some(object)
+    Some((folder, object))
 }
 
 alone! {
     fn loaded_code_is_sampled_with_labels_and_its_callers() {
-        let Some(object) = compiled("-fno-omit-frame-pointer") else { return };
+        let Some((_folder, object)) = compiled("-fno-omit-frame-pointer") else { return };
         let (mut at, mut used) = (0, Duration::ZERO);
         let samples = sampled(500, 600, |stop| {
             // Loaded when the profile has begun: its addresses are not in the first look at the mappings.
@@ -68,7 +69,7 @@ alone! {
     }
 
     fn code_that_keeps_no_frame_pointers_has_nothing_but_code_for_callers() {
-        let Some(object) = compiled("-fomit-frame-pointer") else { return };
+        let Some((_folder, object)) = compiled("-fomit-frame-pointer") else { return };
         let (mut at, mut used) = (0, Duration::ZERO);
         let samples = sampled(500, 400, |stop| {
             let loaded = Loaded::open(&object);
@@ -84,7 +85,7 @@ alone! {
     }
 
     fn code_that_is_loaded_and_taken_away_all_the_time_ends_nothing() {
-        let Some(object) = compiled("-fno-omit-frame-pointer") else { return };
+        let Some((_folder, object)) = compiled("-fno-omit-frame-pointer") else { return };
         let mut rounds = 0;
         let samples = sampled(1000, 800, |stop| while !stop.load(Ordering::Relaxed) {
             Loaded::open(&object).call(DEEP, 30);
