@@ -40,14 +40,19 @@ impl Writer {
     /// Adds a label, if it fits.
     #[inline]
     pub(super) fn push(&mut self, name: &'static str, value: Shown<'_>) {
-        let mut text = Text { bytes: [0; MAX_VALUE], len: 0, full: false };
-        match value {
-            Shown::Str(value) => text.push(value),
-            // Only a user's own code can fail, and labels run none.
-            value => write!(text, "{value}").unwrap_or(()),
+        if let Shown::Str(value) = value {
+            return self.push_text(name, &value.as_bytes()[..value.floor_char_boundary(MAX_VALUE)]);
         }
-        self.head(name, text.as_bytes());
-        self.attribute(name, text.as_bytes());
+        let mut text = Text { bytes: [0; MAX_VALUE], len: 0, full: false };
+        // Only a user's own code can fail, and labels run none.
+        write!(text, "{value}").unwrap_or(());
+        self.push_text(name, text.as_bytes());
+    }
+
+    #[inline]
+    fn push_text(&mut self, name: &'static str, text: &[u8]) {
+        self.head(name, text);
+        self.attribute(name, text);
     }
 
     fn attribute(&mut self, name: &'static str, value: &[u8]) {
@@ -138,15 +143,6 @@ struct Text {
 }
 
 impl Text {
-    #[inline]
-    fn push(&mut self, text: &str) {
-        let room = if self.full { 0 } else { MAX_VALUE - self.len };
-        let cut = text.floor_char_boundary(room);
-        self.bytes[self.len..self.len + cut].copy_from_slice(&text.as_bytes()[..cut]);
-        self.len += cut;
-        self.full |= cut < text.len();
-    }
-
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -154,7 +150,11 @@ impl Text {
 
 impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text);
+        let room = if self.full { 0 } else { MAX_VALUE - self.len };
+        let cut = text.floor_char_boundary(room);
+        self.bytes[self.len..self.len + cut].copy_from_slice(&text.as_bytes()[..cut]);
+        self.len += cut;
+        self.full |= cut < text.len();
         Ok(())
     }
 }
