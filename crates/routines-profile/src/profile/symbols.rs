@@ -83,14 +83,19 @@ impl Image {
     /// By the debug information, with inlined calls.
     fn described(&self, address: u64) -> Option<Vec<Call>> {
         let mut frames = self.loader.find_frames(address).ok()?;
-        let mut calls = Vec::new();
+        let (mut calls, mut has_path) = (Vec::new(), true);
         while let Ok(Some(frame)) = frames.next() {
             let function = match &frame.function {
                 Some(name) => name.demangle().ok()?.into_owned(),
                 None => self.listed(address)?.function,
             };
+            has_path = frame.function.is_none_or(|name| name.raw_name().is_ok_and(|raw| raw != function));
             let (file, line) = frame.location.map_or((None, None), |at| (at.file, at.line));
             calls.push(Call { function, file: file.unwrap_or_default().to_owned(), line: line.unwrap_or_default() });
+        }
+        // Where it has little but lines it has bare names; the function that the others were inlined into is in the table, too.
+        if !has_path && let (Some(call), Some(listed)) = (calls.last_mut(), self.listed(address)) {
+            call.function = listed.function;
         }
         Some(calls)
     }
