@@ -397,7 +397,8 @@ fn grow(place: &mut Option<Table>, slot: Slot) -> Option<Table> {
         Some(_) => old.head().used as usize <= DELTA,
         None => old.head().used as usize > FLAT && !old.is_unique(),
     };
-    let new = if delta { over_base(old, slot) } else { merged(old, Some(slot), Some) };
+    let new =
+        if delta { over_base(old, slot) } else { old.with(&slot).unwrap_or_else(|| merged(old, Some(slot), Some)) };
     place.replace(new)
 }
 
@@ -567,19 +568,32 @@ fn own(place: &mut Option<Table>) -> Option<Table> {
         new.in_place(|unique| unique.header_mut().base = Some(table.clone()));
         new
     } else {
-        flat(&own_slots(table), Some(table)).with_base(table.head().base.clone())
+        table.copied()
     };
     place.replace(new)
 }
 
-fn own_slots(table: &Table) -> Vec<Slot> {
-    table.slots().iter().filter(|s| s.token != 0).cloned().collect()
-}
-
 impl Table {
-    fn with_base(mut self, base: Option<Table>) -> Table {
-        self.in_place(|unique| unique.header_mut().base = base);
-        self
+    /// The same for a holder of its own, with every slot where it was: one allocation.
+    fn copied(&self) -> Table {
+        let Head { epoch, base, special, labels, used, reach, derives } = self.head();
+        let head = Head {
+            epoch: AtomicU64::new(epoch.load(Ordering::Relaxed)),
+            base: base.clone(),
+            special: special.clone(),
+            labels: labels.clone(),
+            used: *used,
+            reach: *reach,
+            derives: *derives,
+        };
+        Table(ThinArc::from_header_and_iter(head, self.slots().iter().cloned()))
+    }
+
+    /// A copy that also holds `slot`, where that fits into a captured table as it is.
+    fn with(&mut self, slot: &Slot) -> Option<Table> {
+        let fits = slot.meta.is_some() && self.slots().len() > 1 && self.head().base.is_none() && !self.is_unique();
+        let mut copy = fits.then(|| self.copied())?;
+        copy.in_place(|unique| put(unique, slot.clone()).is_ok())?.then_some(copy)
     }
 
     /// Whether values that were replaced after a capture are still held although every capture is gone.
