@@ -401,9 +401,15 @@ impl<T: Send + Sync + 'static> Local<T> {
 
     /// Carries the current context plus `value` for this key along with `future`: captured now, not at the first poll.
     ///
+    /// A future that carries a context already keeps it, as it was when that was captured: for several keys at once there are
+    /// [`Bindings`](crate::Bindings), where other libraries nest scopes.
+    ///
     /// ```
     /// # use routines::Local;
+    /// use routines::Bindings;
+    ///
     /// static USER: Local<&str> = Local::new();
+    /// static SHARD: Local<u64> = Local::new();
     ///
     /// # fn block_on<F: Future>(f: F) -> F::Output {
     /// #     let mut f = Box::pin(f);
@@ -412,6 +418,11 @@ impl<T: Send + Sync + 'static> Local<T> {
     /// let user = block_on(USER.scope("ada", async { USER.get() }));
     /// assert_eq!(user, Some("ada"));
     /// assert_eq!(USER.get(), None);
+    ///
+    /// let both = Bindings::new().with(&USER, "ada").with(&SHARD, 7);
+    /// assert_eq!(block_on(both.scope(async { (USER.get(), SHARD.get()) })), (Some("ada"), Some(7)));
+    /// let nested = USER.scope("ada", SHARD.scope(7, async { (USER.get(), SHARD.get()) }));
+    /// assert_eq!(block_on(nested), (None, Some(7)), "what is inside was captured first");
     /// ```
     #[track_caller]
     pub fn scope<F: Future>(&self, value: T, future: F) -> Carried<F> {
