@@ -133,7 +133,7 @@ impl Block {
 /// Whether the calling thread is the process's main thread.
 pub(crate) fn on_main_thread() -> bool {
     #[cfg(all(target_os = "linux", not(miri)))]
-    return rustix::thread::gettid() == rustix::process::getpid();
+    return nix::unistd::gettid() == nix::unistd::getpid();
     #[cfg(any(not(target_os = "linux"), miri))]
     return std::thread::current().name() == Some("main");
 }
