@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use const_hex::Buffer;
+
 /// How long an id may be that somebody else made.
 ///
 /// ```
@@ -37,7 +39,7 @@ impl RequestId {
     /// assert_ne!(RequestId::random(), RequestId::random());
     /// ```
     pub fn random() -> RequestId {
-        RequestId(format!("{:032x}", rand::random::<u128>()).into())
+        RequestId(Buffer::<16>::new().format(&rand::random()).into())
     }
 
     /// Takes an id from outside if it is 1 to 128 visible ASCII characters, none of them `"`, `\` or `,`.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::carrier::{Extract, trim};
 use crate::trace_state::TraceState;
+use const_hex::Buffer;
 
 /// What a header of the version that this crate writes is long; later versions may only add to it.
 const LENGTH: usize = 55;
@@ -61,7 +62,7 @@ impl TraceId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(Buffer::<16>::new().format(&self.to_bytes()))
     }
 }
 
@@ -129,7 +130,7 @@ impl SpanId {
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(Buffer::<8>::new().format(&self.to_bytes()))
     }
 }
 
@@ -215,7 +216,7 @@ impl BitOr for TraceFlags {
 
 impl fmt::Display for TraceFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02x}", self.0)
+        f.write_str(Buffer::<1>::new().format(&[self.0]))
     }
 }
 
@@ -328,7 +329,9 @@ impl TraceContext {
     /// # Ok::<(), routines_http::trace::ParseTraceError>(())
     /// ```
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{}", self.trace_id, self.span_id, self.flags)
+        let (mut trace, mut span, mut flags) = (Buffer::<16>::new(), Buffer::<8>::new(), Buffer::<1>::new());
+        let trace = trace.format(&self.trace_id.to_bytes());
+        ["00", trace, span.format(&self.span_id.to_bytes()), flags.format(&[self.flags.0])].join("-")
     }
 
     /// The same with this state instead.
