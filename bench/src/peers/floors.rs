@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use nix::time::ClockId;
+use coarsetime::Instant as Coarse;
 
 use crate::group::Group;
 use crate::measure::{Body, Case, timed};
@@ -61,7 +61,7 @@ pub(crate) fn plain(cases: &mut Vec<Case>) {
     cases.push(floor("malloc + free, 112 B", || Vec::<u8>::with_capacity(black_box(112))));
     cases.push(floor("uncontended Mutex, lock + unlock", move || mutex.lock().map(|mut guard| *guard += 1).is_ok()));
     cases.push(floor("uncontended atomic add", move || counter.fetch_add(1, Ordering::Relaxed)));
-    cases.push(floor("coarse clock", || ClockId::CLOCK_MONOTONIC_COARSE.now()));
+    cases.push(floor("coarse clock", Coarse::now_without_cache_update));
     cases.push(floor("Instant::now", Instant::now));
 }
 

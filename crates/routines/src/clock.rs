@@ -1,14 +1,14 @@
 //! Owns the clock that ages are told by: monotonic, a few milliseconds coarse, cheap enough for every spawn.
 //!
-//! `Instant::now` costs about as much as everything else a spawn adds; the coarse clock two fifths of it (bench group `floors`).
+//! `Instant::now` costs about as much as everything else a spawn adds; the coarse clock a fifth of it (bench group `floors`).
 
 /// Nanoseconds since some fixed moment of this boot.
 pub(crate) fn now() -> u64 {
     #[cfg(all(target_os = "linux", not(miri)))]
     {
-        let nanos = |time: nix::sys::time::TimeSpec| (time.tv_sec() as u64) * 1_000_000_000 + time.tv_nsec() as u64;
-        // Every Linux has this clock.
-        nix::time::ClockId::CLOCK_MONOTONIC_COARSE.now().map_or(0, nanos)
+        use coarsetime::{Duration, Instant};
+        // Without the update: a cache line that all threads write to costs more than the clock.
+        Duration::from_ticks(Instant::now_without_cache_update().as_ticks()).as_nanos()
     }
     #[cfg(any(not(target_os = "linux"), miri))]
     {
