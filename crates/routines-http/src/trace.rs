@@ -5,9 +5,10 @@ use std::num::{NonZeroU64, NonZeroU128};
 use std::ops::BitOr;
 use std::str::FromStr;
 
+use const_hex::Buffer;
+
 use crate::carrier::{Extract, trim};
 use crate::trace_state::TraceState;
-use const_hex::Buffer;
 
 /// What a header of the version that this crate writes is long; later versions may only add to it.
 const LENGTH: usize = 55;

@@ -59,6 +59,7 @@ fn checkout(time: Duration) -> Duration {
     black_box(work(black_box(time)))
 }
 
+#[inline(never)]
 fn serve_requests(route: &str, share: u64) {
     let handle = if route == "/search" { search } else { checkout };
     while !STOPPED.load(Ordering::Relaxed) {

@@ -182,7 +182,7 @@ def compare(go, directory):
     same("-top", sum(nanoseconds(line.split()[0]) for line in top(go, file)), total)
 
     searched = [sample for sample in profile.samples if sample.labels.get("tenant") == "acme"]
-    whole = sum(s.values[1] for s in searched if has_all(s.stack, ["profile::work", "profile::search", "serve_requests"]))
+    whole = sum(s.values[1] for s in searched if has_all(s.stack, ["profile::work", "profile::search", "profile::serve_requests"]))
     assert whole >= 0.9 * sum(s.values[1] for s in searched), "stacks are whole"
     print(f"  whole stacks: {100 * whole / sum(s.values[1] for s in searched):.0f} % of acme's time")
     assert "checkout" not in " ".join(name for sample in searched for name in sample.stack), "acme only searches"
